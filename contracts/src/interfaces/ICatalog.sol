@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.27;
+
+import {GaugeSpec} from "./IGauges.sol";
+
+/// @notice Kind of cover. Only `Position` and `Protocol` can be listed by this version; the others hold
+///         their numbers for the rungs that will serve them.
+enum Kind {
+    Position,
+    Protocol,
+    Liquidity,
+    Oracle,
+    Governance,
+    Upgrade,
+    Depeg,
+    Custom
+}
+
+/// @notice Terms of a cover. Its id is keccak256(abi.encode(product)): a listed product never changes.
+struct Product {
+    bytes32 gauge;
+    Kind kind;
+    address asset; // in which sums, premiums and payouts are counted; the pool's asset
+    address registrant; // Protocol: the only account that may buy; Position: zero
+    uint128 unitNum; // agreed rate: pool units = gauge units * unitNum / unitDen, rounded down
+    uint128 unitDen;
+    uint128 minSum; // pool units, at least 1
+    uint128 eventLimit; // pool units a pool pays for one incident on this product; 0: no limit
+    uint16 deductibleBps; // below 10_000
+    uint16 lossCapBps; // share of the proven loss that is payable, 1 to 10_000 (Protocol: at most 9_000)
+    uint16 bountyBps; // of each payout, half to the opener and half to the settler, at most 200
+    bool instant; // may the curator's junior pay before the dwell ends
+    uint32 waitingPeriod; // seconds from purchase to inception, at least 1
+    uint32 reportWindow; // seconds after expiry in which an incident may still be opened; whole days
+    uint32 minTerm; // seconds from inception to expiry
+    uint32 maxTerm; // at most 365 days
+}
+
+/// @title Catalog: gauges, products and pools that Breakwater knows.
+interface ICatalog {
+    struct GaugeInfo {
+        bytes32 subject; // hash of where the holders' claims are kept
+        address asset;
+        uint64 threshold; // wad
+        uint32 listedAt; // seconds; zero: unknown gauge
+    }
+
+    event GaugeListed(bytes32 indexed gauge, bytes32 indexed subject, GaugeSpec spec);
+    event ProductListed(bytes32 indexed product, bytes32 indexed gauge, Product terms, bytes32 wordingHash);
+    event PoolRegistered(address indexed pool);
+    event PoolAttached(bytes32 indexed gauge, address indexed pool);
+
+    /// @notice Lists a gauge. Two gauges of one subject must exclude each other: some account's pinned code
+    ///         or some pinned word differs, so that no block can be read by both. `priors` are all earlier
+    ///         gauges of the subject, in the order of their listing.
+    function listGauge(GaugeSpec calldata spec, GaugeSpec[] calldata priors) external returns (bytes32 gauge);
+    /// @notice Lists terms; anyone may. `wordingHash` must be the hash of the rendered wording.
+    function listProduct(Product calldata terms, bytes32 wordingHash) external returns (bytes32 product);
+    function registerPool(address pool) external;
+    /// @notice Called by a registered pool when it first underwrites a product of `gauge`; at most 16 pools.
+    function attach(bytes32 gauge) external;
+
+    function gaugeInfo(bytes32 gauge) external view returns (GaugeInfo memory);
+    function gaugesOf(bytes32 subject) external view returns (bytes32[] memory);
+    function product(bytes32 id) external view returns (Product memory);
+    function wordingHash(bytes32 product) external view returns (bytes32);
+    function poolsOf(bytes32 gauge) external view returns (address[] memory);
+    function isPool(address pool) external view returns (bool);
+}

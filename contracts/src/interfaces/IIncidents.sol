@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.27;
+
+enum Rung {
+    Proof,
+    Feed,
+    Canary,
+    Quorum,
+    Assembly
+}
+
+enum Status {
+    None,
+    Dwelling,
+    Voided,
+    Final
+}
+
+/// @notice What a rung says was lost. Amounts are in the gauge's unit.
+struct Measurement {
+    uint64 onset; // block a: the last healthy one
+    uint64 reading; // block b > a: the one that sizes the loss
+    uint64 onsetTime; // seconds, time(a)
+    uint64 afterTime; // seconds, time(a + 1)
+    uint128 base; // assets (ratio, geometric) or claims (par, enumerated) at a
+    uint128 loss; // at most base
+    bytes32 evidence; // keccak256 of the evidence
+}
+
+struct Incident {
+    bytes32 gauge;
+    uint64 onset;
+    uint64 reading;
+    uint64 onsetTime;
+    uint64 afterTime;
+    uint128 base;
+    uint128 loss;
+    bytes32 evidence;
+    address opener;
+    uint64 openedAt; // block
+    uint64 openedTime; // seconds
+    Rung rung;
+    Status status;
+    address rungContract;
+    uint64 dwellEnd; // block; final when block.number > dwellEnd
+    uint32 claimsEnd; // seconds, set when final; settlement stays open to it, inclusive
+    uint64 spanEnd; // block; nothing raises the loss after it
+    uint128 paid; // gauge units, over all pools, rounded up
+}
+
+/// @title Incidents: one life of a loss, from assertion to the end of its claims. State table in docs/design.md.
+interface IIncidents {
+    event Opened(uint256 indexed id, bytes32 indexed gauge, Rung rung, address opener, Measurement m, uint64 dwellEnd);
+    event Revised(uint256 indexed id, Measurement m, uint64 dwellEnd);
+    event Voided(uint256 indexed id, Measurement m);
+    event Finalised(uint256 indexed id, uint32 claimsEnd);
+    event PositionProven(uint256 indexed id, address indexed account, uint256 lost);
+    event PositionPaid(uint256 indexed id, address indexed account, uint256 amount, uint256 paidForAccount, uint256 paidInAll);
+
+    /// @notice Opens an incident and books its reserve into every pool on the gauge, in this transaction.
+    ///         Only a contract that holds the role of `rung`.
+    function open(bytes32 gauge, Rung rung, address opener, Measurement calldata m) external returns (uint256 id);
+    /// @notice Replaces the measurement of a dwelling incident; voids it below the threshold. Only its rung.
+    function revise(uint256 id, Measurement calldata m) external;
+    /// @notice Records the best proven loss of one position, in gauge units; it never falls. Only its rung.
+    function recordPosition(uint256 id, address account, uint128 lost) external;
+    /// @notice After the dwell, by anyone; settles the booking of every attached pool.
+    function finalise(uint256 id) external;
+    /// @notice Takes from what may still be paid for a position; returns the gauge units granted.
+    ///         Only a registered policies contract.
+    function consume(uint256 id, address account, uint128 lost, uint128 wanted) external returns (uint128 granted);
+
+    function incident(uint256 id) external view returns (Incident memory);
+    function count() external view returns (uint256);
+    /// @notice The gauge's dwelling incident, or zero.
+    function dwelling(bytes32 gauge) external view returns (uint256 id);
+    /// @notice The gauge's newest incident that was not voided, or zero.
+    function latest(bytes32 gauge) external view returns (uint256 id);
+    function positionLost(uint256 id, address account) external view returns (uint128);
+    function positionPaid(uint256 id, address account) external view returns (uint128);
+    /// @notice True while an incident of the gauge with onsetTime in [from, to] dwells or is open to claims.
+    function touched(bytes32 gauge, uint256 from, uint256 to) external view returns (bool);
+}

@@ -1,0 +1,1 @@
+//! Contract types from the committed artifacts, deployment and addresses.

@@ -1,0 +1,1 @@
+//! RPC with cross-checked endpoints, block following through reorganisations, sending transactions.

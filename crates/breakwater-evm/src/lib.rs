@@ -1,0 +1,1 @@
+//! revm over cached RPC state: running views and replaying transactions.

@@ -1,0 +1,1 @@
+//! The keeper: watches gauges, anchors, asserts, counters, finalises and settles.

@@ -1,0 +1,1 @@
+//! The protocol's arithmetic: executable specification and twin of the contracts.

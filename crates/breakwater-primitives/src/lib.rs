@@ -1,0 +1,1 @@
+//! Units, ids, time and rounding shared by every Breakwater crate; no I/O.

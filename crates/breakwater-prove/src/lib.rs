@@ -1,0 +1,1 @@
+//! Gauges, the gauge compiler, and header, account and storage proofs.

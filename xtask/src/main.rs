@@ -1,0 +1,2 @@
+//! Set-up, demo, tests, snapshots and generated files.
+fn main() {}
