@@ -1,2 +1,68 @@
-//! Set-up, demo, tests, snapshots and generated files.
-fn main() {}
+//! `cargo xtask`: set-up, the demo, every test, and the files that are generated and committed.
+//!
+//! Nothing here is needed to build or use Breakwater; it only runs the tools that do.
+
+mod artifacts;
+mod mutants;
+mod sizes;
+mod steps;
+mod test;
+mod tidy;
+mod tools;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Set-up, demo, tests and generated files of Breakwater")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what the registries offer and say what else is missing.
+    Setup,
+    /// Set-up, then the demo: cover bought, two attacks, losses proven and paid, books balanced.
+    Demo {
+        /// Passed on to `breakwater demo`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
+    /// Set-up, then every test.
+    Test {
+        /// Also mutants, long twin runs, hundreds of kills and large books.
+        #[arg(long)]
+        long: bool,
+        /// Only steps whose name contains this.
+        #[arg(long)]
+        only: Option<String>,
+    },
+    /// Compile the contracts and rewrite the committed artifacts.
+    Artifacts {
+        /// Fail if the committed artifacts are stale instead of rewriting them.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Rewrite the committed gas and size snapshots.
+    Snapshots,
+    /// Run the invariants against each committed mutant and print who kills whom.
+    Mutants {
+        /// Only mutants whose name contains this.
+        #[arg(long)]
+        only: Option<String>,
+    },
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().task {
+        Task::Setup => tools::setup(),
+        Task::Demo { rest } => test::demo(&rest),
+        Task::Test { long, only } => test::run(long, only.as_deref()),
+        Task::Artifacts { check: true } => artifacts::check(),
+        Task::Artifacts { check: false } => artifacts::write(),
+        Task::Snapshots => test::snapshots(),
+        Task::Mutants { only } => mutants::run(only.as_deref()),
+    }
+}
