@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.27;
 
-import {GaugeSpec} from "./IGauges.sol";
+import {Form, GaugeSpec} from "./IGauges.sol";
+import {IWording} from "./IWording.sol";
 
 /// @notice Kind of cover. Only `Position` and `Protocol` can be listed by this version; the others hold
 ///         their numbers for the rungs that will serve them.
@@ -43,12 +44,33 @@ interface ICatalog {
         address asset;
         uint64 threshold; // wad
         uint32 listedAt; // seconds; zero: unknown gauge
+        address account; // the contract that keeps the holders' claims
+        Form form;
     }
 
     event GaugeListed(bytes32 indexed gauge, bytes32 indexed subject, GaugeSpec spec);
     event ProductListed(bytes32 indexed product, bytes32 indexed gauge, Product terms, bytes32 wordingHash);
     event PoolRegistered(address indexed pool);
     event PoolAttached(bytes32 indexed gauge, address indexed pool);
+
+    error WrongChain(uint256 expected, uint256 got);
+    /// @notice A field of a spec or of terms breaks its range; `field` is its name in ASCII, left-aligned.
+    error OutOfRange(bytes32 field, uint256 got);
+    /// @notice The gauge or product of this id is listed.
+    error AlreadyListed(bytes32 id);
+    /// @notice A subject has its most gauges already.
+    error TooManyGauges(bytes32 subject, uint256 limit);
+    /// @notice The number of priors is not the number of gauges of the subject.
+    error PriorsMismatch(uint256 expected, uint256 got);
+    /// @notice A prior is not the gauge that was listed in its place.
+    error WrongPrior(bytes32 expected, bytes32 got);
+    /// @notice Some block could be read by both this gauge and the prior.
+    error NotExclusive(bytes32 prior);
+    error UnknownGauge(bytes32 gauge);
+    error WrongWording(bytes32 expected, bytes32 got);
+    error AlreadyRegistered(address pool);
+    error NotAPool(address caller);
+    error TooManyPools(bytes32 gauge, uint256 limit);
 
     /// @notice Lists a gauge. Two gauges of one subject must exclude each other: some account's pinned code
     ///         or some pinned word differs, so that no block can be read by both. `priors` are all earlier
@@ -60,8 +82,12 @@ interface ICatalog {
     /// @notice Called by a registered pool when it first underwrites a product of `gauge`; at most 16 pools.
     function attach(bytes32 gauge) external;
 
+    /// @notice The contract that renders wordings, policies' metadata and certificates.
+    function renderer() external view returns (IWording);
+    /// @notice Of an unknown gauge, all fields are zero.
     function gaugeInfo(bytes32 gauge) external view returns (GaugeInfo memory);
     function gaugesOf(bytes32 subject) external view returns (bytes32[] memory);
+    /// @notice Of unknown terms, all fields are zero; those of listed ones never are, `unitDen` for one.
     function product(bytes32 id) external view returns (Product memory);
     function wordingHash(bytes32 product) external view returns (bytes32);
     function poolsOf(bytes32 gauge) external view returns (address[] memory);

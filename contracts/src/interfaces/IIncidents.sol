@@ -56,7 +56,42 @@ interface IIncidents {
     event Finalised(uint256 indexed id, uint32 claimsEnd);
     event PositionProven(uint256 indexed id, address indexed account, uint256 lost);
     event PositionPaid(uint256 indexed id, address indexed account, uint256 amount, uint256 paidForAccount, uint256 paidInAll);
+    event Wired(address policies, address[] rungContracts, Rung[] rungs);
 
+    error AlreadyWired();
+    /// @notice The wiring names nobody, or not one rung for each contract.
+    error BadWiring(address policies, uint256 contracts, uint256 rungs);
+    /// @notice The renderer of the catalog states another dwell or claim window than this contract keeps.
+    error WrongTerms(uint256 dwell, uint256 claimWindow);
+    error NotRung(address caller, Rung rung);
+    error NotThisRung(address expected, address caller);
+    error NotPolicies(address caller);
+    error UnknownGauge(bytes32 gauge);
+    error UnknownIncident(uint256 id);
+    /// @notice The reading is not after the onset, in blocks or time, or the loss is none of the base.
+    error BadMeasurement(uint256 onset, uint256 reading, uint256 base, uint256 loss);
+    error NotMined(uint256 reading, uint256 head);
+    /// @notice A measurement that opens or raises an incident reads no later than the span after its onset.
+    error ReadingTooLate(uint256 reading, uint256 last);
+    error AlreadyDwelling(uint256 id);
+    /// @notice The onset lies before the reading of the gauge's newest earlier incident.
+    error OnsetTooEarly(uint256 onset, uint256 least);
+    /// @notice The reading is not after one that voided an incident of the gauge.
+    error ReadingTooEarly(uint256 reading, uint256 least);
+    error BelowThreshold(uint256 lambda, uint256 threshold);
+    error NotDwelling(uint256 id, Status status);
+    error DwellOver(uint256 id, uint256 dwellEnd, uint256 head);
+    error DwellNotOver(uint256 id, uint256 dwellEnd, uint256 head);
+    error SpanOver(uint256 id, uint256 spanEnd, uint256 head);
+    /// @notice The onset moved later, or earlier without a higher loss, or the reading moved earlier.
+    error RevisionBackwards(uint256 id, uint256 onset, uint256 reading);
+    /// @notice Nothing about the incident would change.
+    error NothingNew(uint256 id);
+    error IncidentNotOpen(uint256 id, Status status);
+    error ClaimsOver(uint256 id, uint256 claimsEnd);
+
+    /// @notice Names the policies contract and the rungs, once and for ever.
+    function wire(address policies, address[] calldata rungContracts, Rung[] calldata rungs) external;
     /// @notice Opens an incident and books its reserve into every pool on the gauge, in this transaction.
     ///         Only a contract that holds the role of `rung`.
     function open(bytes32 gauge, Rung rung, address opener, Measurement calldata m) external returns (uint256 id);
@@ -70,6 +105,10 @@ interface IIncidents {
     ///         Only a registered policies contract.
     function consume(uint256 id, address account, uint128 lost, uint128 wanted) external returns (uint128 granted);
 
+    /// @notice Blocks that counter-evidence has.
+    function dwell() external view returns (uint64);
+    /// @notice Seconds after the dwell in which policies are settled.
+    function claimWindow() external view returns (uint32);
     function incident(uint256 id) external view returns (Incident memory);
     function count() external view returns (uint256);
     /// @notice The gauge's dwelling incident, or zero.

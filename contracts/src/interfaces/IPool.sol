@@ -84,6 +84,9 @@ interface IPool {
     function quote(bytes32 product, uint128 sum, uint64 inception, uint64 expiry) external view returns (uint256 premium);
     /// @notice fEff of docs/design.md, wad, as of the last booking.
     function fraction(uint256 incident, bytes32 product) external view returns (uint256);
+    /// @notice What may be paid for an incident now, while it dwells: the lesser of the instant budget and
+    ///         what is funded and not paid.
+    function instantBudget(uint256 incident) external view returns (uint256);
     function booking(uint256 incident) external view returns (Booking memory);
     function capital() external view returns (uint256);
     function asset() external view returns (address);
