@@ -1,1 +1,3 @@
 //! Contract types from the committed artifacts, deployment and addresses.
+
+pub mod gauges;

@@ -1,0 +1,300 @@
+//! What a gauge reads in one block, from raw words.
+
+use super::{Form, GaugeSpec, Side, holders_hash};
+use alloy::primitives::{Address, B256, U256, keccak256};
+
+/// What to fetch of one account, in the order in which evidence proves it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountReads {
+    /// The account.
+    pub account: Address,
+    /// Its pins in spec order, then its terms that are not native, then the holders' slots.
+    /// One slot may stand here twice.
+    pub slots: Vec<B256>,
+}
+
+/// What the chain answers for one account of [`GaugeSpec::reads`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountWords {
+    /// keccak256 of the code; zero or the hash of nothing for an absent or plain account.
+    pub code_hash: B256,
+    /// In wei.
+    pub balance: U256,
+    /// One word for each of the slots, in the same order.
+    pub slots: Vec<U256>,
+}
+
+/// What the chain answers for the whole gauge in one block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Words {
+    /// Block number.
+    pub number: u64,
+    /// The block's time, in seconds.
+    pub time: u64,
+    /// One for each account of the spec, in the same order.
+    pub accounts: Vec<AccountWords>,
+}
+
+/// Health of a gauge in one block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Block number.
+    pub number: u64,
+    /// The block's time, in seconds.
+    pub time: u64,
+    /// Gauge units; geometric: floor(sqrt(reserve0 * reserve1)).
+    pub assets: u128,
+    /// Shares for ratio and geometric gauges, gauge units for the others.
+    pub claims: u128,
+    /// Enumerated: chain hash of the sorted holders; else zero.
+    pub holders: B256,
+}
+
+/// Something that the gauge pins has changed, so its words no longer mean what they meant.
+/// That is neither a loss nor its denial.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Undecided {
+    /// The account's code is another.
+    #[error("account {account} must have code {expected}, has {got}")]
+    Code {
+        /// The account.
+        account: Address,
+        /// The pinned code hash; zero: no code.
+        expected: B256,
+        /// What it has.
+        got: B256,
+    },
+    /// A pinned word holds something else.
+    #[error("slot {slot} of {account} must hold {expected}, holds {got}")]
+    Pin {
+        /// The account.
+        account: Address,
+        /// The slot.
+        slot: B256,
+        /// The pinned value.
+        expected: B256,
+        /// What it holds.
+        got: B256,
+    },
+}
+
+/// Why there is no reading.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// A pin does not hold.
+    #[error("undecided: {0}")]
+    Undecided(#[from] Undecided),
+    /// A sum is below zero or above 2^128 - 1.
+    #[error("the {sum} add up to less than 0 or more than 2^128 - 1: {plus} - {minus}")]
+    Range {
+        /// Assets or claims.
+        sum: &'static str,
+        /// What is added; saturated at 2^256 - 1.
+        plus: U256,
+        /// What is subtracted; saturated at 2^256 - 1.
+        minus: U256,
+    },
+    /// The words are not those that the gauge asked for.
+    #[error("expected {expected} {what}, got {got}")]
+    Shape {
+        /// Accounts or slots.
+        what: &'static str,
+        /// How many were asked for.
+        expected: usize,
+        /// How many came.
+        got: usize,
+    },
+    /// An enumerated gauge needs at least one holder, the others take none.
+    #[error("a {form} gauge cannot be read with {holders} holders")]
+    Holders {
+        /// The gauge's form.
+        form: &'static str,
+        /// How many were given.
+        holders: usize,
+    },
+    /// Holders must be strictly ascending.
+    #[error("holders must be strictly ascending: {second} follows {first}")]
+    HolderOrder {
+        /// The earlier one.
+        first: Address,
+        /// The one that is out of order.
+        second: Address,
+    },
+    /// The spec was not validated: an index or a bit range points nowhere.
+    #[error("invalid gauge: {0}")]
+    Spec(#[from] super::SpecError),
+}
+
+impl GaugeSpec {
+    /// Accounts and slots to fetch, in the order of the spec. `holders` only for an enumerated gauge.
+    pub fn reads(&self, holders: &[Address]) -> Vec<AccountReads> {
+        (0..)
+            .zip(&self.accounts)
+            .map(|(index, pinned)| {
+                let pins = self.pins.iter().filter(|pin| pin.account == index).map(|pin| pin.slot);
+                let terms = self
+                    .terms
+                    .iter()
+                    .filter(|term| term.account == index && !term.native)
+                    .map(|term| term.slot);
+                let mut slots: Vec<B256> = pins.chain(terms).collect();
+                if self.form == Form::Enumerated && self.holding.account == index {
+                    slots.extend(holders.iter().map(|holder| self.holder_slot(*holder)));
+                }
+                AccountReads { account: pinned.account, slots }
+            })
+            .collect()
+    }
+
+    /// Reads the gauge from the words that [`reads`](Self::reads) asked for.
+    ///
+    /// # Errors
+    /// [`ReadError::Undecided`] if a pin does not hold, [`ReadError::Range`] if a sum is out of range,
+    /// and the others if words, holders or spec are not what they should be.
+    pub fn read(&self, words: &Words, holders: &[Address]) -> Result<Reading, ReadError> {
+        self.validate_reads()?;
+        self.check_holders(holders)?;
+        let reads = self.reads(holders);
+        same("accounts", reads.len(), words.accounts.len())?;
+        let mut assets = Sum::new("assets");
+        let mut claims = Sum::new("claims");
+        let mut product = U256::ONE;
+        for (index, (asked, got)) in (0..).zip(reads.iter().zip(&words.accounts)) {
+            same("slots", asked.slots.len(), got.slots.len())?;
+            let mut slots = got.slots.iter().copied();
+            self.check_code(index, got)?;
+            self.check_pins_of(index, &mut slots)?;
+            for term in self.terms.iter().filter(|term| term.account == index) {
+                let raw = if term.native {
+                    got.balance
+                } else {
+                    // The count was checked above, so the word is there.
+                    bits(slots.next().unwrap_or_default(), term.offset, term.width)
+                };
+                let value = raw.checked_mul(U256::from(term.scale));
+                match term.side {
+                    Side::AssetAdd if self.form == Form::Geometric => {
+                        product = product.saturating_mul(reserve(value)?);
+                    }
+                    Side::AssetAdd => assets.add(value),
+                    Side::AssetSub => assets.subtract(value),
+                    Side::ClaimAdd => claims.add(value),
+                    Side::ClaimSub => claims.subtract(value),
+                    Side::__Invalid => return Err(super::SpecError::Enum("side").into()),
+                }
+            }
+            // What is left are the holders' words.
+            slots.for_each(|word| claims.add(self.holder_amount(word)));
+        }
+        let assets = if self.form == Form::Geometric { root(product) } else { assets.total()? };
+        Ok(Reading {
+            number: words.number,
+            time: words.time,
+            assets,
+            claims: claims.total()?,
+            holders: holders_hash(B256::ZERO, holders),
+        })
+    }
+
+    /// What one holder has, from the raw word in its slot: shares, or claims in gauge units.
+    ///
+    /// # Errors
+    /// [`ReadError::Range`] above 2^128 - 1.
+    pub fn holder_claim(&self, word: U256) -> Result<u128, ReadError> {
+        let mut sum = Sum::new("holder's shares");
+        sum.add(self.holder_amount(word));
+        sum.total()
+    }
+
+    fn holder_amount(&self, word: U256) -> Option<U256> {
+        bits(word, self.holding.offset, self.holding.width).checked_mul(U256::from(self.holding.scale))
+    }
+
+    fn check_holders(&self, holders: &[Address]) -> Result<(), ReadError> {
+        if (self.form == Form::Enumerated) == holders.is_empty() {
+            return Err(ReadError::Holders { form: self.form_name(), holders: holders.len() });
+        }
+        match holders.windows(2).find(|pair| pair[0] >= pair[1]) {
+            Some(pair) => Err(ReadError::HolderOrder { first: pair[0], second: pair[1] }),
+            None => Ok(()),
+        }
+    }
+
+    fn check_code(&self, index: u8, got: &AccountWords) -> Result<(), Undecided> {
+        let pinned = &self.accounts[usize::from(index)];
+        // An absent account and one without code are the same to every caller.
+        let code = if got.code_hash == keccak256([]) { B256::ZERO } else { got.code_hash };
+        if code == pinned.code_hash {
+            return Ok(());
+        }
+        Err(Undecided::Code { account: pinned.account, expected: pinned.code_hash, got: got.code_hash })
+    }
+
+    fn check_pins_of(&self, index: u8, slots: &mut impl Iterator<Item = U256>) -> Result<(), Undecided> {
+        let account = self.accounts[usize::from(index)].account;
+        for pin in self.pins.iter().filter(|pin| pin.account == index) {
+            let got = B256::from(slots.next().unwrap_or_default());
+            if got != pin.value {
+                return Err(Undecided::Pin { account, slot: pin.slot, expected: pin.value, got });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A sum of numbers that are added and numbers that are subtracted; none stands for one beyond 256 bits.
+struct Sum {
+    name: &'static str,
+    plus: Option<U256>,
+    minus: Option<U256>,
+}
+
+impl Sum {
+    fn new(name: &'static str) -> Self {
+        Self { name, plus: Some(U256::ZERO), minus: Some(U256::ZERO) }
+    }
+
+    fn add(&mut self, value: Option<U256>) {
+        self.plus = self.plus.zip(value).and_then(|(sum, value)| sum.checked_add(value));
+    }
+
+    fn subtract(&mut self, value: Option<U256>) {
+        self.minus = self.minus.zip(value).and_then(|(sum, value)| sum.checked_add(value));
+    }
+
+    fn total(&self) -> Result<u128, ReadError> {
+        self.plus
+            .zip(self.minus)
+            .and_then(|(plus, minus)| plus.checked_sub(minus))
+            .and_then(|total| u128::try_from(total).ok())
+            .ok_or(ReadError::Range {
+                sum: self.name,
+                plus: self.plus.unwrap_or(U256::MAX),
+                minus: self.minus.unwrap_or(U256::MAX),
+            })
+    }
+}
+
+/// One reserve of a geometric gauge; two of at most 128 bits multiply within 256.
+fn reserve(value: Option<U256>) -> Result<U256, ReadError> {
+    match value {
+        Some(value) if value.bit_len() <= 128 => Ok(value),
+        _ => Err(ReadError::Range { sum: "reserves", plus: value.unwrap_or(U256::MAX), minus: U256::ZERO }),
+    }
+}
+
+/// The square root, rounded down.
+fn root(product: U256) -> u128 {
+    // The root of 256 bits has at most 128.
+    product.root(2).saturating_to()
+}
+
+/// Bits [offset, offset + width) of a word.
+fn bits(word: U256, offset: u8, width: u16) -> U256 {
+    let shifted = word >> usize::from(offset);
+    if width >= 256 { shifted } else { shifted & ((U256::ONE << usize::from(width)) - U256::ONE) }
+}
+
+fn same(what: &'static str, expected: usize, got: usize) -> Result<(), ReadError> {
+    if expected == got { Ok(()) } else { Err(ReadError::Shape { what, expected, got }) }
+}
