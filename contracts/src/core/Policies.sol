@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.27;
+
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {ERC721} from "@openzeppelin/contracts/token/ERC721/ERC721.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {ICatalog, Kind, Product} from "../interfaces/ICatalog.sol";
+import {IIncidents, Incident, Status} from "../interfaces/IIncidents.sol";
+import {IPolicies, Policy, Purchase} from "../interfaces/IPolicies.sol";
+import {IPool, PayOrder} from "../interfaces/IPool.sol";
+import {Due} from "../libraries/Due.sol";
+
+/// @title Policies
+/// @notice Holds no money: premiums go from the buyer to the pool, payments from the pool to the holder.
+/// @dev State hangs on token ids and position accounts, never on owners, so a transfer takes every right along.
+contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient {
+    using SafeERC20 for IERC20;
+
+    struct Settlement {
+        uint128 due; // pool units; never falls
+        uint128 paid; // at most due
+    }
+
+    /// @dev Premium for at least this long is earned, whatever happens to the policy.
+    uint256 public constant MIN_EARNED = 7 days;
+    bytes32 private constant CONSENT = keccak256(
+        "PositionConsent(address position,bytes32 product,address buyer,uint256 nonce,uint256 deadline)"
+    );
+
+    ICatalog public immutable catalog;
+    IIncidents public immutable incidents;
+
+    /// @notice Ids run from 1 to `count`.
+    uint256 public count;
+    /// @dev paid is the sum of `_settled` paid over all incidents; paid <= `_due` <= sum.
+    mapping(uint256 id => Policy policy) private _policies;
+    mapping(uint256 id => mapping(uint256 incident => Settlement settlement)) private _settled;
+    /// @dev Sum of `_settled` due over all incidents.
+    mapping(uint256 id => uint128 due) private _due;
+
+    constructor(ICatalog catalog_, IIncidents incidents_)
+        ERC721("Breakwater Policy", "BWP")
+        EIP712("Breakwater Policies", "1")
+    {
+        catalog = catalog_;
+        incidents = incidents_;
+    }
+
+    /// @inheritdoc IPolicies
+    function buy(Purchase calldata purchase) external nonReentrant returns (uint256 id) {
+        return _buy(purchase);
+    }
+
+    /// @inheritdoc IPolicies
+    function buyWithPermit(
+        Purchase calldata purchase,
+        uint256 value,
+        uint256 permitDeadline,
+        uint8 v,
+        bytes32 r,
+        bytes32 s
+    ) external nonReentrant returns (uint256 id) {
+        address asset = catalog.product(purchase.product).asset;
+        // Someone may have sent the permit on already; the allowance then stands, and if not, the transfer fails.
+        try IERC20Permit(asset).permit(msg.sender, address(this), value, permitDeadline, v, r, s) {} catch {}
+        return _buy(purchase);
+    }
+
+    /// @inheritdoc IPolicies
+    function lower(uint256 id, uint128 newSum) external nonReentrant returns (uint256 refund) {
+        Policy storage p = _editable(id);
+        Product memory terms = catalog.product(p.product);
+        (uint128 sum, uint128 due) = (p.sum, _due[id]);
+        if (newSum >= sum) revert NotLower(newSum, sum);
+        uint256 left = Math.saturatingSub(newSum, due);
+        // A claim that is not paid yet may stand alone; cover that may still pay must be worth a settlement.
+        bool alone = newSum == due && due > p.paid;
+        if (left < terms.minSum && !alone) revert SumBelowMinimum(left, terms.minSum);
+        uint256 rate = p.streamRate;
+        uint256 kept = Math.mulDiv(rate, left, sum - due, Math.Rounding.Ceil);
+        p.sum = newSum;
+        p.streamRate = kept;
+        refund = _reduce(p, terms, sum - newSum, rate - kept, msg.sender);
+        emit Lowered(id, newSum, refund);
+    }
+
+    /// @inheritdoc IPolicies
+    function cancel(uint256 id) external nonReentrant returns (uint256 refund) {
+        Policy storage p = _editable(id);
+        (uint128 due, uint128 paid) = (_due[id], p.paid);
+        if (due > paid) revert StillOwed(id, due, paid);
+        (uint128 cut, uint256 rate) = (p.sum - paid, p.streamRate);
+        p.sum = paid;
+        p.streamRate = 0;
+        _burn(id);
+        refund = _reduce(p, catalog.product(p.product), cut, rate, msg.sender);
+        emit Cancelled(id, refund);
+    }
+
+    /// @inheritdoc IPolicies
+    function settle(uint256 id, uint256 incident) external nonReentrant returns (uint256 paid) {
+        return _settle(id, incident, _ripe(incident), msg.sender);
+    }
+
+    /// @inheritdoc IPolicies
+    function settleBatch(uint256[] calldata ids, uint256 incident)
+        external
+        nonReentrant
+        returns (uint256 paid)
+    {
+        Incident memory ripe = _ripe(incident);
+        for (uint256 i; i < ids.length; ++i) {
+            // A call of its own takes back all that a policy changed before it failed, and stops nobody else.
+            try this.settleOne(ids[i], incident, ripe, msg.sender) returns (uint256 got) {
+                paid += got;
+            } catch (bytes memory reason) {
+                emit Skipped(ids[i], incident, reason);
+            }
+        }
+    }
+
+    /// @notice One policy of a batch; only this contract calls it.
+    function settleOne(uint256 id, uint256 incident, Incident memory ripe, address settler)
+        external
+        returns (uint256)
+    {
+        if (msg.sender != address(this)) revert NotSelf(msg.sender);
+        return _settle(id, incident, ripe, settler);
+    }
+
+    /// @inheritdoc IPolicies
+    function policy(uint256 id) external view returns (Policy memory) {
+        return _policies[id];
+    }
+
+    /// @inheritdoc IPolicies
+    function settlement(uint256 id, uint256 incident) external view returns (uint128 due, uint128 paid) {
+        Settlement storage s = _settled[id][incident];
+        return (s.due, s.paid);
+    }
+
+    /// @notice The domain that consents are signed for.
+    function DOMAIN_SEPARATOR() external view returns (bytes32) {
+        return _domainSeparatorV4();
+    }
+
+    /// @notice Metadata with the certificate as a data URI.
+    function tokenURI(uint256 id) public view override returns (string memory) {
+        _requireOwned(id);
+        Policy memory p = _policies[id];
+        Product memory terms = catalog.product(p.product);
+        return catalog.renderer().tokenURI(
+            id, p, terms, catalog.gaugeInfo(terms.gauge), catalog.wordingHash(p.product)
+        );
+    }
+
+    function _buy(Purchase calldata purchase) private returns (uint256 id) {
+        Product memory terms = _checkPurchase(purchase);
+        IPool pool = IPool(purchase.pool);
+        uint64 inception = uint64(block.timestamp + terms.waitingPeriod);
+        uint256 premium = pool.quote(purchase.product, purchase.sum, inception, purchase.expiry);
+        if (premium > purchase.maxPremium) revert PremiumAbove(premium, purchase.maxPremium);
+        _pay(IERC20(terms.asset), purchase.pool, premium);
+        uint256 rate = pool.sell(purchase.product, purchase.sum, inception, purchase.expiry, premium);
+
+        id = ++count;
+        Policy memory p = Policy({
+            product: purchase.product,
+            pool: purchase.pool,
+            position: purchase.position,
+            sum: purchase.sum,
+            paid: 0,
+            purchased: uint64(block.timestamp),
+            inception: inception,
+            expiry: purchase.expiry,
+            streamRate: rate
+        });
+        _policies[id] = p;
+        emit Bought(id, purchase.product, purchase.pool, p, premium);
+        // Without a call to the receiver: a contract that cannot handle tokens still gets its payments.
+        _mint(purchase.to, id);
+    }
+
+    function _checkPurchase(Purchase calldata purchase) private returns (Product memory terms) {
+        address position = purchase.position;
+        if (block.timestamp > purchase.deadline) revert DeadlinePassed(purchase.deadline, block.timestamp);
+        if (position == address(0) || purchase.to == address(0)) revert ZeroAddress();
+        if (!catalog.isPool(purchase.pool)) revert NotAPool(purchase.pool);
+        terms = catalog.product(purchase.product);
+        if (terms.unitDen == 0) revert UnknownProduct(purchase.product);
+        if (terms.kind == Kind.Protocol && position != terms.registrant) {
+            revert NotRegistrant(terms.registrant, position);
+        }
+        if (purchase.sum < terms.minSum) revert SumBelowMinimum(purchase.sum, terms.minSum);
+        if (position != msg.sender) _useConsent(purchase);
+        address asset = IPool(purchase.pool).asset();
+        if (asset != terms.asset) revert WrongAsset(terms.asset, asset);
+    }
+
+    /// @dev A signature holds for one purchase: its nonce is used up, and it names product, buyer and deadline.
+    function _useConsent(Purchase calldata purchase) private {
+        address position = purchase.position;
+        bytes32 digest = _hashTypedDataV4(
+            keccak256(
+                abi.encode(
+                    CONSENT,
+                    position,
+                    purchase.product,
+                    msg.sender,
+                    _useNonce(position),
+                    uint256(purchase.deadline)
+                )
+            )
+        );
+        if (!SignatureChecker.isValidSignatureNowCalldata(position, digest, purchase.consent)) {
+            revert NoConsent(position);
+        }
+    }
+
+    function _pay(IERC20 asset, address pool, uint256 amount) private {
+        uint256 before = asset.balanceOf(pool);
+        asset.safeTransferFrom(msg.sender, pool, amount);
+        uint256 got = asset.balanceOf(pool) - before;
+        if (got != amount) revert WrongTransfer(amount, got);
+    }
+
+    /// @dev The policy, if its holder may edit it now.
+    function _editable(uint256 id) private view returns (Policy storage p) {
+        if (_requireOwned(id) != msg.sender) revert NotHolder(id, msg.sender);
+        p = _policies[id];
+        if (block.timestamp < p.inception) revert NotIncepted(id, p.inception);
+        if (block.timestamp >= p.expiry) revert Expired(id, p.expiry);
+        bytes32 gauge = catalog.product(p.product).gauge;
+        if (incidents.touched(gauge, p.inception, p.expiry)) revert Frozen(id);
+    }
+
+    function _reduce(Policy storage p, Product memory terms, uint128 cut, uint256 rate, address to)
+        private
+        returns (uint256)
+    {
+        IPool pool = IPool(p.pool);
+        uint256 from = pool.closedAt();
+        // A closed pool gives back all that was not earned by then.
+        if (from == 0) {
+            from = Math.max(block.timestamp, p.purchased + Math.max(terms.waitingPeriod, MIN_EARNED));
+        }
+        return pool.reduce(p.product, cut, rate, p.expiry, uint64(from), to);
+    }
+
+    /// @dev The incident, made final if its dwell is over.
+    function _ripe(uint256 id) private returns (Incident memory ripe) {
+        ripe = incidents.incident(id);
+        if (ripe.status == Status.None) revert UnknownIncident(id);
+        if (ripe.status == Status.Dwelling && block.number > ripe.dwellEnd) {
+            incidents.finalise(id);
+            ripe = incidents.incident(id);
+        }
+    }
+
+    function _settle(uint256 id, uint256 incident, Incident memory ripe, address settler)
+        private
+        returns (uint256 paid)
+    {
+        address holder = _requireOwned(id);
+        Policy storage p = _policies[id];
+        Product memory terms = catalog.product(p.product);
+        _checkTouched(id, p, terms, incident, ripe);
+        Settlement memory s = _settled[id][incident];
+        (uint256 lost, uint128 due) = _newDue(id, incident, ripe, terms, s.due);
+        // Checked above: while it dwells only instant products come here, after the claims only old dues.
+        paid = IPool(p.pool).pay(
+            PayOrder({
+                incident: incident,
+                product: p.product,
+                dueBefore: s.due,
+                due: due,
+                paidBefore: s.paid,
+                expiry: p.expiry,
+                holder: holder,
+                settler: settler
+            })
+        );
+        if (paid == 0 && due == s.due) revert NothingToPay(id, incident);
+        // paid <= due - s.paid <= sum, so nothing here is cut off.
+        p.paid += uint128(paid);
+        _due[id] += due - s.due;
+        _settled[id][incident] = Settlement(due, s.paid + uint128(paid));
+        emit Settled(id, incident, lost, due, paid, settler);
+    }
+
+    function _checkTouched(
+        uint256 id,
+        Policy storage p,
+        Product memory terms,
+        uint256 incident,
+        Incident memory ripe
+    ) private view {
+        if (ripe.gauge != terms.gauge) revert WrongGauge(terms.gauge, ripe.gauge);
+        if (ripe.status == Status.Voided) revert IncidentNotOpen(incident, ripe.status);
+        bool covered = p.inception <= ripe.onsetTime && ripe.afterTime <= p.expiry
+            && ripe.openedTime <= uint256(p.expiry) + terms.reportWindow;
+        if (!covered) revert NotTouched(id, incident);
+        if (ripe.status == Status.Dwelling && !terms.instant) revert StillDwelling(incident, ripe.dwellEnd);
+    }
+
+    /// @dev What is due now for an incident, after the registry granted what is new of it.
+    function _newDue(
+        uint256 id,
+        uint256 incident,
+        Incident memory ripe,
+        Product memory terms,
+        uint128 dueBefore
+    ) private returns (uint256 lost, uint128 due) {
+        Policy storage p = _policies[id];
+        lost = terms.kind == Kind.Protocol ? ripe.loss : incidents.positionLost(incident, p.position);
+        if (ripe.status == Status.Final && block.timestamp > ripe.claimsEnd) {
+            if (dueBefore == 0) revert ClaimsOver(incident, ripe.claimsEnd);
+            return (lost, dueBefore);
+        }
+        uint256 sumLeft = p.sum - (_due[id] - dueBefore);
+        uint256 fraction = IPool(p.pool).fraction(incident, p.product);
+        uint256 more = Math.saturatingSub(
+            Due.amount(terms, lost, Due.lambda(ripe.loss, ripe.base), sumLeft, fraction), dueBefore
+        );
+        if (ripe.status == Status.Dwelling) more = Math.min(more, IPool(p.pool).instantBudget(incident));
+        if (more == 0) return (lost, dueBefore);
+
+        uint256 wanted = Math.mulDiv(more, terms.unitDen, terms.unitNum, Math.Rounding.Ceil);
+        // wanted <= lost, because due <= floor(lost * unitNum / unitDen).
+        uint256 granted = incidents.consume(incident, p.position, uint128(lost), uint128(wanted));
+        if (granted < wanted) more = Math.mulDiv(granted, terms.unitNum, terms.unitDen);
+        due = dueBefore + uint128(more);
+    }
+}
