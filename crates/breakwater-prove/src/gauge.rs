@@ -170,15 +170,24 @@ impl GaugeSpec {
         matches!(self.form, Form::Ratio | Form::Geometric)
     }
 
-    /// Hash of where the holders' claims are kept; two gauges of one subject must exclude each other.
-    pub fn subject(&self) -> B256 {
-        self.holding_account()
-            .map(|account| {
-                keccak256(
-                    (U256::from(self.chain_id), account, gauges::Holding::from(&self.holding)).abi_encode(),
-                )
+    /// Hash of where the holders' claims are kept, whatever bits of the word they take; two gauges of one
+    /// subject must exclude each other. None if the holding's account is beyond the accounts.
+    pub fn subject(&self) -> Option<B256> {
+        let Holding { vyper, nested, base, inner_key, word, .. } = self.holding;
+        let account = self.holding_account()?;
+        Some(keccak256((U256::from(self.chain_id), account, vyper, nested, base, inner_key, word).abi_encode()))
+    }
+
+    /// True if no block can be read by both: some account must have two codes, or some slot two values.
+    pub fn excludes(&self, other: &Self) -> bool {
+        let codes = self.accounts.iter().any(|mine| {
+            other.accounts.iter().any(|theirs| mine.account == theirs.account && mine.code_hash != theirs.code_hash)
+        });
+        let place = |spec: &Self, pin: &Pin| (spec.accounts.get(usize::from(pin.account)).map(|at| at.account), pin.slot);
+        codes
+            || self.pins.iter().any(|mine| {
+                other.pins.iter().any(|theirs| place(self, mine) == place(other, theirs) && mine.value != theirs.value)
             })
-            .unwrap_or_default()
     }
 
     /// The account that keeps the holders' shares or claims; none if the index is beyond the accounts.

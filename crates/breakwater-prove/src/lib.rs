@@ -1,3 +1,7 @@
 //! Gauges, the gauge compiler, and header, account and storage proofs.
 
 pub mod gauge;
+pub mod header;
+pub mod packed;
+pub mod rlp;
+pub mod trie;

@@ -224,7 +224,7 @@ fn bad_bytes_and_bad_json_are_refused() {
 fn each_rule_refuses_with_its_name() {
     type Break = fn(&mut GaugeSpec);
     type Is = fn(&SpecError) -> bool;
-    let cases: [(Break, Is); 15] = [
+    let cases: [(Break, Is); 16] = [
         (|s| s.threshold = 0, |e| matches!(e, SpecError::Threshold(0))),
         (|s| s.threshold = limits::THRESHOLD_MAX + 1, |e| matches!(e, SpecError::Threshold(_))),
         (|s| s.accounts.clear(), |e| matches!(e, SpecError::Count { what: "accounts", .. })),
@@ -235,7 +235,8 @@ fn each_rule_refuses_with_its_name() {
         (|s| s.accounts.swap(0, 1), |e| matches!(e, SpecError::AccountOrder { .. })),
         (|s| s.accounts[0].account = Address::ZERO, |e| matches!(e, SpecError::AccountOrder { .. })),
         (|s| s.pins[0].account = 2, |e| matches!(e, SpecError::AccountIndex { what: "a pin", index: 2, .. })),
-        (|s| s.pins.push(s.pins[0].clone()), |e| matches!(e, SpecError::PinnedTwice { .. })),
+        (|s| s.accounts[1].code_hash = keccak256([]), |e| matches!(e, SpecError::HashOfNothing(_))),
+        (|s| s.floor = 0, |e| matches!(e, SpecError::Floor)),
         (|s| s.terms[0].width = 129, |e| matches!(e, SpecError::Bits { what: "a term", .. })),
         (|s| s.terms[0].scale = 0, |e| matches!(e, SpecError::Scale("a term"))),
         (|s| s.terms[1].width = 8, |e| matches!(e, SpecError::NativeBits(1))),
@@ -251,4 +252,22 @@ fn each_rule_refuses_with_its_name() {
         let error = spec.validate().expect_err("the rule must hold");
         assert!(expected(&error), "case {index}: {error}");
     }
+}
+
+#[test]
+fn gauges_exclude_each_other_by_code_or_by_pin() {
+    let spec = vault();
+    let mut other = vault();
+    other.threshold += 1;
+    assert!(!spec.excludes(&other) && !other.excludes(&spec));
+    assert_eq!(spec.subject(), other.subject());
+    other.pins[0].value = B256::repeat_byte(8);
+    assert!(spec.excludes(&other) && other.excludes(&spec));
+    other = vault();
+    other.accounts[1].code_hash = B256::repeat_byte(5);
+    assert!(spec.excludes(&other) && other.excludes(&spec));
+    other.accounts[1].account = Address::repeat_byte(0x33);
+    assert!(!spec.excludes(&other));
+    other.holding.base = B256::repeat_byte(1);
+    assert_ne!(spec.subject(), other.subject());
 }

@@ -1,7 +1,7 @@
 //! What a gauge must satisfy before anything may read by it; the catalog refuses the same.
 
 use super::{Form, GaugeSpec, Holding, Side, Term};
-use alloy::primitives::{Address, B256, U256};
+use alloy::primitives::{Address, B256, KECCAK256_EMPTY, U256};
 
 /// How long the lists of a gauge may be.
 pub mod limits {
@@ -57,14 +57,12 @@ pub enum SpecError {
         /// How many accounts there are.
         count: usize,
     },
-    /// One word is pinned twice.
-    #[error("slot {slot} of account {account} is pinned twice")]
-    PinnedTwice {
-        /// Index of the account.
-        account: u8,
-        /// The slot.
-        slot: B256,
-    },
+    /// The hash of no code, which a gauge writes as zero.
+    #[error("account {0}: no code is written as code hash zero, not as the hash of nothing")]
+    HashOfNothing(Address),
+    /// A floor of zero would let a loss of nothing count.
+    #[error("the floor must be at least 1")]
+    Floor,
     /// Bits that a word does not have.
     #[error("{what}: bits {offset} to {offset} + {width} are not in a word")]
     Bits {
@@ -118,7 +116,10 @@ pub enum SpecError {
 }
 
 impl GaugeSpec {
-    /// Checks every rule that does not need the chain.
+    /// Checks every rule of a gauge's own fields, which are the catalog's.
+    ///
+    /// What only the chain can say is left to the catalog: that this is its id, that `pinned_at` has
+    /// passed, and that the other gauges of the subject are excluded.
     ///
     /// # Errors
     /// The first rule that is broken.
@@ -126,6 +127,9 @@ impl GaugeSpec {
         self.validate_reads()?;
         if self.threshold == 0 || self.threshold > limits::THRESHOLD_MAX {
             return Err(SpecError::Threshold(self.threshold));
+        }
+        if self.floor == 0 {
+            return Err(SpecError::Floor);
         }
         self.check_origin()
     }
@@ -140,7 +144,9 @@ impl GaugeSpec {
         count("pins", 0, limits::PINS, self.pins.len())?;
         count("terms", 1, limits::TERMS, self.terms.len())?;
         self.check_accounts()?;
-        self.check_pins()?;
+        for pin in &self.pins {
+            self.account_index("a pin", pin.account)?;
+        }
         for (index, term) in self.terms.iter().enumerate() {
             self.account_index("a term", term.account)?;
             term.check(index)?;
@@ -156,17 +162,10 @@ impl GaugeSpec {
             if pinned.account <= first {
                 return Err(SpecError::AccountOrder { first, second: pinned.account });
             }
-            first = pinned.account;
-        }
-        Ok(())
-    }
-
-    fn check_pins(&self) -> Result<(), SpecError> {
-        for (index, pin) in self.pins.iter().enumerate() {
-            self.account_index("a pin", pin.account)?;
-            if self.pins[..index].iter().any(|other| other.account == pin.account && other.slot == pin.slot) {
-                return Err(SpecError::PinnedTwice { account: pin.account, slot: pin.slot });
+            if pinned.code_hash == KECCAK256_EMPTY {
+                return Err(SpecError::HashOfNothing(pinned.account));
             }
+            first = pinned.account;
         }
         Ok(())
     }
@@ -201,7 +200,10 @@ impl GaugeSpec {
 
     fn check_origin(&self) -> Result<(), SpecError> {
         let (good, expected) = if self.has_shares() {
-            (self.assets0 > 0 && self.shares0 > 0, "assets0 and shares0 of at least 1")
+            
+                self.assets0 > 0 && self.shares0 > 0 && self.pinned_at > 0,
+                "assets0, shares0 and pinnedAt of at least 1",
+            )
         } else {
             let none = self.assets0 == 0 && self.shares0 == 0 && self.growth == 0 && self.pinned_at == 0;
             (none, "all of them zero, because its claims are amounts of the asset")
