@@ -53,7 +53,8 @@ contract Incidents is IIncidents, AccessManaged, ReentrancyGuardTransient {
     {
         IWording text = catalog_.renderer();
         // What holders read and what happens to them must be the same.
-        if (dwell_ == 0 || claimWindow_ == 0 || text.dwell() != dwell_ || text.claimWindow() != claimWindow_) {
+        if (dwell_ == 0 || claimWindow_ == 0 || text.dwell() != dwell_ || text.claimWindow() != claimWindow_)
+        {
             revert WrongTerms(dwell_, claimWindow_);
         }
         catalog = catalog_;
@@ -185,9 +186,7 @@ contract Incidents is IIncidents, AccessManaged, ReentrancyGuardTransient {
         uint128 paid = positionPaid[id][account];
         uint128 paidInAll = incident_.paid;
         // Both may have been exceeded by what was paid in the dwell before a lower measurement came.
-        uint256 room = Math.min(
-            Math.saturatingSub(lost, paid), Math.saturatingSub(incident_.loss, paidInAll)
-        );
+        uint256 room = Math.min(Math.saturatingSub(lost, paid), Math.saturatingSub(incident_.loss, paidInAll));
         granted = uint128(Math.min(wanted, room));
         if (granted == 0) return 0;
         paid += granted;

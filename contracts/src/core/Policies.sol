@@ -155,9 +155,8 @@ contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient
         _requireOwned(id);
         Policy memory p = _policies[id];
         Product memory terms = catalog.product(p.product);
-        return catalog.renderer().tokenURI(
-            id, p, terms, catalog.gaugeInfo(terms.gauge), catalog.wordingHash(p.product)
-        );
+        return catalog.renderer()
+            .tokenURI(id, p, terms, catalog.gaugeInfo(terms.gauge), catalog.wordingHash(p.product));
     }
 
     function _buy(Purchase calldata purchase) private returns (uint256 id) {
@@ -274,8 +273,9 @@ contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient
         Settlement memory s = _settled[id][incident];
         (uint256 lost, uint128 due) = _newDue(id, incident, ripe, terms, s.due);
         // Checked above: while it dwells only instant products come here, after the claims only old dues.
-        paid = IPool(p.pool).pay(
-            PayOrder({
+        paid = IPool(p.pool)
+            .pay(
+                PayOrder({
                 incident: incident,
                 product: p.product,
                 dueBefore: s.due,
@@ -285,7 +285,7 @@ contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient
                 holder: holder,
                 settler: settler
             })
-        );
+            );
         if (paid == 0 && due == s.due) revert NothingToPay(id, incident);
         // paid <= due - s.paid <= sum, so nothing here is cut off.
         p.paid += uint128(paid);

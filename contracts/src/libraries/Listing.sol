@@ -105,7 +105,9 @@ library Listing {
         _within("holding.account", h.account, 0, last);
         _within("holding.scale", h.scale, 1, type(uint64).max);
         _within("holding.width", h.width, 1, WORD_BITS - h.offset);
-        if (!h.nested && h.innerKey != 0) revert ICatalog.OutOfRange("holding.innerKey", uint256(h.innerKey));
+        if (!h.nested && h.innerKey != 0) {
+            revert ICatalog.OutOfRange("holding.innerKey", uint256(h.innerKey));
+        }
     }
 
     /// @dev Where claims are fixed in the asset, health has no history and its four numbers are zero.
@@ -126,7 +128,9 @@ library Listing {
         }
         uint256 adds = count[uint256(Side.AssetAdd)];
         uint256 claimAdds = count[uint256(Side.ClaimAdd)];
-        if (form == Form.Enumerated) return adds != 0 && claimAdds == 0 && count[uint256(Side.ClaimSub)] == 0;
+        if (form == Form.Enumerated) {
+            return adds != 0 && claimAdds == 0 && count[uint256(Side.ClaimSub)] == 0;
+        }
         if (form == Form.Geometric) return adds == 2 && count[uint256(Side.AssetSub)] == 0 && claimAdds != 0;
         return adds != 0 && claimAdds != 0;
     }
