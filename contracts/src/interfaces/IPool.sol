@@ -31,6 +31,8 @@ struct Booking {
     uint128[4] limit; // layers at opening
     uint128[4] charged; // taken from each layer, at most its limit
     uint64 openedAt; // block of the booking
+    uint64 onsetTime; // of the measurement booked last
+    bool settled; // the dwell is over
     bool closed; // claims are over: nothing more is owed than due
 }
 
@@ -51,15 +53,45 @@ interface IPool {
     event Accrued(uint256 time, uint256 earned);
     event ProductCapped(bytes32 indexed product, bytes32 indexed gauge, uint256 cap, uint256 floorRate, uint256 effectiveAt);
     event Sold(bytes32 indexed product, uint256 sum, uint256 premium, uint256 inception, uint256 expiry, uint256 exposure);
-    event ExposureReduced(bytes32 indexed product, uint256 sum, uint256 refund, uint256 exposure);
-    event Booked(uint256 indexed incident, uint256 reserved, uint256 funded);
+    /// @notice A policy was lowered, cancelled or paid; `streamRate` is what was cut of its stream.
+    event ExposureReduced(
+        bytes32 indexed product, uint256 sum, uint256 streamRate, uint256 expiry, uint256 refund, uint256 exposure
+    );
+    /// @notice State of the booking after `book`; `surge` is that of now.
+    event Booked(uint256 indexed incident, uint64 onsetTime, uint256 reserved, uint256 funded, uint256 surge);
+    /// @notice Exposure in force at the onset, its fraction, and what of it stays counted as paid in the dwell.
+    event ProductBooked(
+        uint256 indexed incident, bytes32 indexed product, uint256 exposure, uint256 fraction, uint256 instantPaid
+    );
     event Charged(uint256 indexed incident, uint256 layer, uint256 amount);
+    /// @notice `amount` went back to the layer, for `recoveryShares` new shares of it.
     event Released(uint256 indexed incident, uint256 layer, uint256 amount, uint256 recoveryShares);
+    /// @notice A release of `from` filled the short booking of `to` instead of going back to the layer.
+    event Filled(uint256 indexed from, uint256 indexed to, uint256 layer, uint256 amount);
+    /// @notice Part of a payment; `pulled`: the transfer failed and it is owed.
     event Paid(uint256 indexed incident, address indexed to, uint256 amount, bool pulled);
+    /// @notice Totals of the booking after a payment, and of `product` what was paid in the dwell.
+    event BookingPaid(
+        uint256 indexed incident, bytes32 indexed product, uint256 due, uint256 paid, uint256 instantPaid
+    );
+    /// @notice `amount` left junior and the booking's `paid`; the shares were burned from the curator's lock.
     event InstantLoss(uint256 indexed incident, uint256 amount, uint256 sharesBurned);
+    event BookingSettled(uint256 indexed incident);
     event BookingClosed(uint256 indexed incident, uint256 due, uint256 paid);
     event PoolClosed(uint256 time);
+    /// @notice A transfer failed: the amount waits in `owed`.
+    event Credited(address indexed account, uint256 amount);
     event Withdrawn(address indexed account, uint256 amount);
+    /// @notice The curator's locked junior shares, after the change.
+    event CuratorLocked(uint256 shares);
+
+    /// @notice Brings earnings, exposure and deposits up to now; by anyone.
+    function accrue() external;
+    /// @notice The curator's cap and floor rate (wad per year) for a product; see docs/design.md, "Curator".
+    function setProduct(bytes32 product, uint128 cap, uint64 floorRate) external;
+    /// @notice Locks junior shares of the curator behind his caps and the instant lane.
+    function lock(uint256 shares) external;
+    function unlock(uint256 shares) external;
 
     /// @notice Sells exposure. Only the policies contract, which has already paid `premium` in.
     function sell(bytes32 product, uint128 sum, uint64 inception, uint64 expiry, uint256 premium)
@@ -80,7 +112,7 @@ interface IPool {
     /// @notice Pays out what a failed transfer left. By anyone, to `account`.
     function withdraw(address account) external returns (uint256 amount);
 
-    /// @notice Premium for `sum` more of `product` from `inception` to `expiry`, rounded up.
+    /// @notice Premium for `sum` more of `product` from `inception` to `expiry`, rounded up, as of the last accrual.
     function quote(bytes32 product, uint128 sum, uint64 inception, uint64 expiry) external view returns (uint256 premium);
     /// @notice fEff of docs/design.md, wad, as of the last booking.
     function fraction(uint256 incident, bytes32 product) external view returns (uint256);
@@ -88,6 +120,8 @@ interface IPool {
     ///         what is funded and not paid.
     function instantBudget(uint256 incident) external view returns (uint256);
     function booking(uint256 incident) external view returns (Booking memory);
+    /// @notice Junior shares that the curator has locked.
+    function locked() external view returns (uint256);
     function capital() external view returns (uint256);
     function asset() external view returns (address);
     function closedAt() external view returns (uint64);

@@ -8,9 +8,14 @@ interface ITranche {
     event RedeemRequest(address indexed controller, address indexed owner, uint256 indexed requestId, address sender, uint256 shares);
     event DepositsProcessed(uint256 indexed requestId, uint256 assets, uint256 shares);
     event RedemptionsProcessed(uint256 indexed requestId, uint256 shares, uint256 assets, uint256 remaining);
+    /// @notice The tranche or the pool is closed: the assets of the request go back when claimed.
+    event DepositsReturned(uint256 indexed requestId, uint256 assets);
     event DepositClaimed(address indexed controller, uint256 indexed requestId, uint256 shares);
     event RedeemClaimed(address indexed controller, uint256 indexed requestId, uint256 assets);
     event RecoveryClaimed(uint256 indexed incident, address indexed account, uint256 shares);
+    event QueuedRecoveryClaimed(
+        uint256 indexed incident, uint256 indexed requestId, address indexed controller, uint256 shares
+    );
 
     function requestDeposit(uint256 assets, address controller, address owner) external returns (uint256 requestId);
     function requestRedeem(uint256 shares, address controller, address owner) external returns (uint256 requestId);
