@@ -57,15 +57,22 @@ library Rlp {
 
     /// @notice Steps over a string of exactly `width` bytes.
     function skipWidth(uint256 pos, uint256 end, uint256 width) internal pure returns (uint256) {
-        (uint256 from, uint256 to) = str(pos, end);
-        if (to - from != width) revert WrongWidth(width, to - from);
-        return to;
+        unchecked {
+            // The usual case first: a short string whose one-byte header says it all.
+            uint256 next = pos + 1 + width;
+            if (peek(pos) == 0x80 + width && width > 1 && width < 56 && next <= end) return next;
+            (uint256 from, uint256 to) = str(pos, end);
+            if (to - from != width) revert WrongWidth(width, to - from);
+            return to;
+        }
     }
 
     /// @notice A string of exactly 32 bytes.
     function word(uint256 pos, uint256 end) internal pure returns (bytes32 value, uint256 to) {
         to = skipWidth(pos, end, 32);
-        value = bytes32(load(to - 32));
+        unchecked {
+            value = bytes32(load(to - 32));
+        }
     }
 
     /// @notice An unsigned integer of at most `max` bytes (`max` <= 32), without leading zero bytes.
@@ -76,10 +83,12 @@ library Rlp {
     {
         uint256 from;
         (from, to) = str(pos, end);
-        uint256 size = to - from;
-        if (size > max) revert IntegerTooWide(max, size);
-        value = load(from) >> (256 - 8 * size);
-        if (size != 0 && value >> (8 * size - 8) == 0) revert LeadingZero();
+        unchecked {
+            uint256 size = to - from;
+            if (size > max) revert IntegerTooWide(max, size);
+            value = load(from) >> (256 - 8 * size);
+            if (size != 0 && value >> (8 * size - 8) == 0) revert LeadingZero();
+        }
     }
 
     /// @notice Nothing may follow: `pos` must have arrived at `end`.
@@ -88,25 +97,39 @@ library Rlp {
     }
 
     /// @notice The first byte of the item at `pos` and its payload [from, to); `to` is where the next item begins.
+    /// @dev In assembly because a proof reads hundreds of items. Nothing can wrap: a position is bounded by calldata
+    /// and a length has at most eight bytes. Bytes beyond `end` may be looked at, but then `to` lies beyond it too.
     function item(uint256 pos, uint256 end) internal pure returns (uint256 prefix, uint256 from, uint256 to) {
         if (pos >= end) revert Overrun(pos + 1, end);
-        prefix = peek(pos);
-        // Nothing here can wrap: positions are bounded by calldata and a length has at most eight bytes.
-        unchecked {
-            if (prefix < 0x80) return (prefix, pos, pos + 1);
-            uint256 size = prefix - (prefix < 0xc0 ? 0x80 : 0xc0);
-            from = pos + 1;
-            if (size > 55) {
-                uint256 width = size - 55;
-                size = load(from) >> (256 - 8 * width);
-                from += width;
-                // A first length byte of zero, or a length that the short form could hold.
-                if (size < 56 || size >> (8 * width - 8) == 0) revert NonCanonical(prefix);
+        bool canonical = true;
+        assembly ("memory-safe") {
+            let head := calldataload(pos)
+            prefix := byte(0, head)
+            switch lt(prefix, 0x80)
+            case 1 {
+                from := pos
+                to := add(pos, 1)
             }
-            to = from + size;
-            if (to > end) revert Overrun(to, end);
-            // A single byte below 0x80 stands for itself and takes no prefix.
-            if (prefix == 0x81 && peek(from) < 0x80) revert NonCanonical(prefix);
+            default {
+                // Strings begin at 0x80 and lists at 0xc0: 0 to 55 is the length, 56 to 63 the width of the length.
+                let size := and(prefix, 0x3f)
+                from := add(pos, 1)
+                switch lt(size, 56)
+                case 1 {
+                    // A single byte below 0x80 stands for itself and takes no prefix.
+                    canonical := iszero(and(eq(prefix, 0x81), lt(byte(1, head), 0x80)))
+                }
+                default {
+                    let width := sub(size, 55)
+                    from := add(from, width)
+                    size := shr(sub(256, shl(3, width)), shl(8, head))
+                    // The length has no leading zero and does not fit the short form.
+                    canonical := iszero(or(lt(size, 56), iszero(byte(1, head))))
+                }
+                to := add(from, size)
+            }
         }
+        if (to > end) revert Overrun(to, end);
+        if (!canonical) revert NonCanonical(prefix);
     }
 }

@@ -66,6 +66,8 @@ library Trie {
     uint256 internal constant MAX_NODES = 1 << 16;
     /// @dev A branch with sixteen hashes and no value, the only branch whose payload is this long.
     uint256 private constant FULL_BRANCH = 16 * 33 + 1;
+    /// @dev The first byte of the longest inline node: one of 32 bytes or more is hashed, so its payload has 30.
+    uint256 private constant MAX_INLINE = 0xc0 + 30;
 
     /// @notice Indexes and hashes every node once. The result refers to calldata, so it lives for this call only.
     function load(bytes calldata data) internal pure returns (Nodes memory nodes) {
@@ -201,20 +203,23 @@ library Trie {
         uint256 depth;
         while (true) {
             uint256 ref;
-            (,, uint256 second) = Rlp.item(pos, end);
-            (,, uint256 third) = Rlp.item(second, end);
-            if (third == end) {
+            uint256 second = _second(pos, end);
+            if (second != 0) {
                 (bool leaf, bool same, uint256 length) = _path(w, pos, second, depth);
                 if (!same) return (0, 0);
                 if (leaf) return _value(second, end);
-                depth += length;
+                unchecked {
+                    depth += length;
+                }
                 ref = second;
             } else {
                 if (depth == w.nibbles) revert KeyExhausted(depth);
-                ref = _child(pos, end, uint256(w.key) >> (252 - 4 * depth) & 15);
+                unchecked {
+                    ref = _child(pos, end, uint256(w.key) >> (252 - 4 * depth) & 15);
+                    ++depth;
+                }
                 // The empty reference: nothing in the trie begins with this part of the key.
                 if (Rlp.peek(ref) == 0x80) return (0, 0);
-                ++depth;
             }
             (pos, end) = _follow(w, ref, end);
         }
@@ -226,13 +231,20 @@ library Trie {
     function _open(Walk memory w, bytes32 expected) private pure returns (uint256 from, uint256 to) {
         if (w.pos == w.end) revert WalkTooShort(expected);
         uint256[] memory table = w.table;
-        uint256 index = Rlp.load(w.pos) >> 240;
-        if (2 * index >= table.length) revert NoSuchNode(index, table.length / 2);
-        bytes32 hash = bytes32(table[2 * index]);
-        if (hash != expected) revert WrongNode(index, expected, hash);
-        uint256 payload = table[2 * index + 1];
-        w.pos += 2;
-        return (payload >> 128, uint128(payload));
+        unchecked {
+            uint256 index = Rlp.load(w.pos) >> 240;
+            w.pos += 2;
+            if (2 * index >= table.length) revert NoSuchNode(index, table.length / 2);
+            bytes32 hash;
+            uint256 payload;
+            assembly ("memory-safe") {
+                let row := add(add(table, 32), shl(6, index))
+                hash := mload(row)
+                payload := mload(add(row, 32))
+            }
+            if (hash != expected) revert WrongNode(index, expected, hash);
+            return (payload >> 128, uint128(payload));
+        }
     }
 
     /// @dev The payload of the node that the reference at `ref` names: by hash, or inline.
@@ -242,10 +254,22 @@ library Trie {
         returns (uint256 from, uint256 to)
     {
         uint256 prefix = Rlp.peek(ref);
-        if (prefix == 0xa0) return _open(w, bytes32(Rlp.load(ref + 1)));
-        // A node is inline when it has fewer than 32 bytes, so its payload has at most 30.
-        if (prefix <= 0xc0 || prefix > 0xc0 + 30) revert BadChild(prefix);
+        unchecked {
+            if (prefix == 0xa0) return _open(w, bytes32(Rlp.load(ref + 1)));
+        }
+        if (prefix <= 0xc0 || prefix > MAX_INLINE) revert BadChild(prefix);
         return Rlp.list(ref, end);
+    }
+
+    /// @dev The position of the second of two items, or 0 if there are more than two and the node is a branch.
+    function _second(uint256 pos, uint256 end) private pure returns (uint256 second) {
+        unchecked {
+            // Two hashes do not fill this length, so there are more items.
+            if (end - pos == FULL_BRANCH && Rlp.peek(pos) == 0xa0 && Rlp.peek(pos + 33) == 0xa0) return 0;
+        }
+        (,, second) = Rlp.item(pos, end);
+        (,, uint256 third) = Rlp.item(second, end);
+        if (third != end) return 0;
     }
 
     /// @dev The hex-prefix path in [pos, second) of a leaf or extension, and whether the key goes along all of it.
@@ -257,17 +281,19 @@ library Trie {
         (uint256 from, uint256 to) = Rlp.str(pos, second);
         if (from == to) revert EmptyPath();
         uint256 flags = Rlp.peek(from);
-        bool odd = flags & 0x10 != 0;
-        if (flags > 0x3f || (!odd && flags & 0x0f != 0)) revert BadPathFlags(flags);
+        uint256 odd = flags >> 4 & 1;
+        if (flags > 0x3f || (odd == 0 && flags & 0x0f != 0)) revert BadPathFlags(flags);
         leaf = flags & 0x20 != 0;
-        length = 2 * (to - from) - (odd ? 1 : 2);
-        uint256 remaining = w.nibbles - depth;
-        if (leaf ? length != remaining : length == 0 || length >= remaining) {
-            revert BadPathLength(leaf, remaining, length);
+        unchecked {
+            length = 2 * (to - from) - 2 + odd;
+            uint256 remaining = w.nibbles - depth;
+            if (leaf ? length != remaining : length == 0 || length >= remaining) {
+                revert BadPathLength(leaf, remaining, length);
+            }
+            // Both sides left-aligned; an odd path has its first nibble beside the flag nibble.
+            uint256 path = odd == 1 ? Rlp.load(from) << 4 : Rlp.load(from + 1);
+            same = (path ^ uint256(w.key) << (4 * depth)) >> (256 - 4 * length) == 0;
         }
-        // Both sides left-aligned; an odd path has its first nibble beside the flag nibble.
-        uint256 path = odd ? Rlp.load(from) << 4 : Rlp.load(from + 1);
-        same = (path ^ uint256(w.key) << (4 * depth)) >> (256 - 4 * length) == 0;
     }
 
     /// @dev The value of a leaf.
@@ -285,16 +311,31 @@ library Trie {
                 if (Rlp.peek(ref) != 0xa0 || Rlp.peek(end - 1) != 0x80) revert BadBranch();
                 return ref;
             }
-            for (uint256 i; i < 16; ++i) {
-                if (i == nibble) ref = pos;
-                uint256 prefix = Rlp.peek(pos);
-                if (prefix == 0x80) pos += 1;
-                else if (prefix == 0xa0) pos += 33;
-                else if (prefix > 0xc0 && prefix <= 0xc0 + 30) pos += prefix - 0xbf;
-                else revert BadChild(prefix);
-            }
+            ref = _skip(pos, nibble);
+            pos = _skip(ref, 16 - nibble);
             // Keys of one trie never begin with one another, so no branch carries a value.
             if (pos + 1 != end || Rlp.peek(pos) != 0x80) revert BadBranch();
         }
+    }
+
+    /// @dev Steps over `count` references.
+    function _skip(uint256 pos, uint256 count) private pure returns (uint256) {
+        assembly ("memory-safe") {
+            for {} count { count := sub(count, 1) } {
+                let prefix := byte(0, calldataload(pos))
+                switch and(prefix, 0xdf)
+                case 0x80 {
+                    // 0x80 is empty and one byte long, 0xa0 is a hash and 33 bytes long.
+                    pos := add(pos, sub(prefix, 0x7f))
+                }
+                default {
+                    if or(lt(prefix, 0xc1), gt(prefix, MAX_INLINE)) { break }
+                    pos := add(pos, sub(prefix, 0xbf))
+                }
+            }
+        }
+        // The loop stops early at what is no reference.
+        if (count != 0) revert BadChild(Rlp.peek(pos));
+        return pos;
     }
 }
