@@ -175,18 +175,28 @@ impl GaugeSpec {
     pub fn subject(&self) -> Option<B256> {
         let Holding { vyper, nested, base, inner_key, word, .. } = self.holding;
         let account = self.holding_account()?;
-        Some(keccak256((U256::from(self.chain_id), account, vyper, nested, base, inner_key, word).abi_encode()))
+        Some(keccak256(
+            (U256::from(self.chain_id), account, vyper, nested, base, inner_key, word).abi_encode(),
+        ))
     }
 
     /// True if no block can be read by both: some account must have two codes, or some slot two values.
     pub fn excludes(&self, other: &Self) -> bool {
         let codes = self.accounts.iter().any(|mine| {
-            other.accounts.iter().any(|theirs| mine.account == theirs.account && mine.code_hash != theirs.code_hash)
+            other
+                .accounts
+                .iter()
+                .any(|theirs| mine.account == theirs.account && mine.code_hash != theirs.code_hash)
         });
-        let place = |spec: &Self, pin: &Pin| (spec.accounts.get(usize::from(pin.account)).map(|at| at.account), pin.slot);
+        let place = |spec: &Self, pin: &Pin| {
+            (spec.accounts.get(usize::from(pin.account)).map(|at| at.account), pin.slot)
+        };
         codes
             || self.pins.iter().any(|mine| {
-                other.pins.iter().any(|theirs| place(self, mine) == place(other, theirs) && mine.value != theirs.value)
+                other
+                    .pins
+                    .iter()
+                    .any(|theirs| place(self, mine) == place(other, theirs) && mine.value != theirs.value)
             })
     }
 

@@ -200,7 +200,7 @@ impl GaugeSpec {
 
     fn check_origin(&self) -> Result<(), SpecError> {
         let (good, expected) = if self.has_shares() {
-            
+            (
                 self.assets0 > 0 && self.shares0 > 0 && self.pinned_at > 0,
                 "assets0, shares0 and pinnedAt of at least 1",
             )
