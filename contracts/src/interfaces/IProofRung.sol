@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.27;
 
-import {GaugeSpec, Reading} from "./IGauges.sol";
+import {Form, GaugeSpec, Reading} from "./IGauges.sol";
 
 /// @notice Proofs of one or more blocks. Nodes are sent once, whoever shares them.
 struct Evidence {
@@ -18,6 +18,35 @@ struct Evidence {
 ///      is the holding account of an enumerated gauge, the claims of `holders` in order.
 interface IProofRung {
     event Staged(bytes32 indexed gauge, address indexed stager, Reading reading);
+    /// @notice What an incident is measured by: its first call opens or revises, later ones revise.
+    event Measured(uint256 indexed id, Reading onset, Reading reading);
+
+    error UnknownGauge(bytes32 gauge);
+    /// @notice The spec is not that of the incident's gauge.
+    error WrongGauge(bytes32 expected, bytes32 got);
+    error WrongChain(uint256 expected, uint256 got);
+    error WrongHeaderCount(uint256 least, uint256 most, uint256 got);
+    error NotAdjacent(uint256 onset, uint256 next);
+    error NotAscending(uint256 previous, uint256 next);
+    /// @notice Another block was to be proven here.
+    error WrongBlock(uint256 expected, uint256 got);
+    /// @notice A loss is neither proven nor denied: the account's code or a pinned word of it is another.
+    error Undecided(address account);
+    /// @notice A sum is below zero or above 2^128 - 1, or one of its sides exceeds 2^256 - 1.
+    error SumOutOfRange(bytes32 gauge, uint256 number);
+    error UndefinedLoss(bytes32 gauge, uint256 number);
+    /// @notice The one block after the onset shows less than half the threshold.
+    error NoOnset(uint256 lambda, uint256 least);
+    error BelowThreshold(uint256 lambda, uint256 threshold);
+    error NotStaged(address stager, bytes32 gauge, uint256 number);
+    error NotLater(uint256 reading, uint256 number);
+    error OutsideIncident(uint256 number, uint256 first, uint256 last);
+    error WrongForm(Form form);
+    error NotLower(uint256 lambda, uint256 current);
+    error HoldersNotAscending(address previous, address next);
+    error HoldersMismatch(bytes32 expected, bytes32 got);
+    /// @notice `newcomers` must have one bit for each holder, in whole words.
+    error WrongBitmap(uint256 expected, uint256 got);
 
     /// @notice Asserts a loss from headers a, a + 1 and, if given, b > a + 1. Opens an incident, or revises
     ///         the gauge's dwelling one by an earlier onset or a later reading.
@@ -27,9 +56,12 @@ interface IProofRung {
     /// @notice Proves one later block of a dwelling incident: the loss becomes what that block shows, lower or
     ///         higher; below the threshold the incident is void.
     function proveLater(GaugeSpec calldata spec, uint256 id, Evidence calldata evidence) external;
-    /// @notice Enumerated gauges: adds holders at both blocks of the incident; only a lower loss is taken.
-    ///         Headers: onset and reading.
+    /// @notice Enumerated gauges: adds holders at the onset and at a block from the reading on; the loss falls, or
+    ///         rises up to the incident's peak. Headers: onset and that block.
     function widen(GaugeSpec calldata spec, uint256 id, Evidence calldata evidence) external;
+    /// @notice `proveLater` and `widen` from readings that `msg.sender` staged.
+    function proveLaterStaged(GaugeSpec calldata spec, uint256 id, uint64 reading) external;
+    function widenStaged(GaugeSpec calldata spec, uint256 id, uint64 reading) external;
     /// @notice Verifies one block and keeps the reading under (msg.sender, gauge, block). For an enumerated
     ///         gauge the holders of each call must follow those of the call before.
     function stage(GaugeSpec calldata spec, Evidence calldata evidence) external;
@@ -39,4 +71,8 @@ interface IProofRung {
     ///         Walks: onset: holding account, then each account's slot; block: (gauge walks,) then the same.
     function provePositions(GaugeSpec calldata spec, uint256 id, address[] calldata accounts, Evidence calldata evidence)
         external;
+    /// @notice What `stager` has staged; block number zero: nothing.
+    function staged(address stager, bytes32 gauge, uint64 number) external view returns (Reading memory);
+    /// @notice The readings that an incident is measured by; block number zero: not an incident of this rung.
+    function readings(uint256 id) external view returns (Reading memory onset, Reading memory reading);
 }
