@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
+use alloy::primitives::Bytes;
 use futures_util::future::join_all;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -182,6 +183,26 @@ impl Endpoints {
         Err(give_up(method, rounds, faults))
     }
 
+    /// Hands a signed transaction to every endpoint in good standing, once.
+    pub(crate) async fn broadcast(&self, raw: &Bytes) -> Broadcast {
+        let params = Value::Array(vec![Value::String(raw.to_string())]);
+        let accept = |_: Value| Ok(());
+        let method = "eth_sendRawTransaction";
+        let (good, mut bad) = self.ask_many(self.live(), method, &params, &accept).await;
+        let (late, worse) = match good.is_empty() && bad.iter().all(|(_, fault)| !knows(fault)) {
+            true => self.ask_many(self.set_aside(), method, &params, &accept).await,
+            false => (Vec::new(), Vec::new()),
+        };
+        bad.extend(worse);
+        if !good.is_empty() || !late.is_empty() || bad.iter().any(|(_, fault)| knows(fault)) {
+            return Broadcast::Accepted;
+        }
+        match bad.iter().any(|(_, fault)| says(fault, &["nonce too low"])) {
+            true => Broadcast::NonceSpent,
+            false => Broadcast::Refused(give_up(method, 1, bad)),
+        }
+    }
+
     /// Sets aside the endpoint with this label because its head is behind.
     pub(crate) fn demote_laggard(&self, label: &str, number: u64, reference: u64) {
         if let Some(endpoint) = self.inner.endpoints.iter().find(|endpoint| endpoint.label() == label) {
@@ -245,6 +266,28 @@ impl Endpoints {
         order.extend(last);
         order
     }
+}
+
+/// What the endpoints did with a signed transaction.
+#[derive(Debug)]
+pub(crate) enum Broadcast {
+    /// At least one has it now, or had it already.
+    Accepted,
+    /// The nonce is used up: this transaction or another one with it has been mined.
+    NonceSpent,
+    /// Nobody took it.
+    Refused(ChainError),
+}
+
+/// Whether a refusal means that the node has the transaction already.
+fn knows(fault: &Fault) -> bool {
+    says(fault, &["already known", "already imported", "known transaction", "already in mempool"])
+}
+
+fn says(fault: &Fault, signs: &[&str]) -> bool {
+    let Fault::Rpc(error) = fault else { return false };
+    let words = error.message.to_lowercase();
+    signs.iter().any(|sign| words.contains(sign))
 }
 
 fn encode(method: &'static str, params: impl Serialize) -> Result<Value, ChainError> {

@@ -258,6 +258,16 @@ pub enum ChainError {
         /// How many blocks were known.
         window: usize,
     },
+    /// A block names a parent that does not stand one height below it: an invented branch.
+    #[error("block {number} names parent {parent}, which stands at height {parent_number}")]
+    FalseBranch {
+        /// Number of the child.
+        number: u64,
+        /// Hash of the parent that it names.
+        parent: B256,
+        /// The parent's own number.
+        parent_number: u64,
+    },
     /// The blocks to resume from do not form a chain.
     #[error("cannot resume: block {number} has parent {got}, expected {expected}")]
     BrokenWindow {
@@ -279,7 +289,7 @@ impl ChainError {
         match self {
             Self::Exhausted { faults, .. } => faults.iter().any(|fault| fault.fault.is_transient()),
             Self::NotFound { .. } | Self::Disagreement { .. } | Self::NoMajority { .. } => true,
-            Self::LogsUnresolved { .. } => true,
+            Self::LogsUnresolved { .. } | Self::FalseBranch { .. } => true,
             Self::NoEndpoints
             | Self::Url { .. }
             | Self::Params { .. }
