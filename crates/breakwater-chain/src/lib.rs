@@ -41,4 +41,4 @@ pub use journal::{
 };
 pub use limits::Limits;
 pub use logs::LOGS_SETTLED_MAX;
-pub use send::{SendError, SendEvent, SendOptions, SendRequest, Sender};
+pub use send::{LOST_NONCE_BLOCKS_MIN, SendError, SendEvent, SendOptions, SendRequest, Sender};

@@ -17,6 +17,10 @@ use crate::fees::{FeeLimits, Fees};
 use crate::head::Head;
 use crate::journal::{Action, ActionKey, ActionState, Attempt, Journal, JournalError};
 
+/// Least depth at which a nonce is given up to another transaction, however few confirmations
+/// are asked for: a node may index receipts a moment after it announces the block.
+pub const LOST_NONCE_BLOCKS_MIN: u64 = 2;
+
 /// How a sender behaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendOptions {
@@ -495,7 +499,8 @@ impl<J: Journal> Sender<J> {
             self.journal.set_state(&key, &ActionState::Signed, head.number()).await?;
             events.push(SendEvent::Reorged { key: key.clone(), tx_hash: last.tx_hash });
         }
-        let Some(deep) = head.number().checked_sub(self.options.confirmations) else { return Ok(()) };
+        let depth = self.options.confirmations.max(LOST_NONCE_BLOCKS_MIN);
+        let Some(deep) = head.number().checked_sub(depth) else { return Ok(()) };
         let deep = self.endpoints.head_at(deep, None).await?;
         if self.endpoints.account(&deep, self.address(), &[]).await?.nonce <= last.nonce {
             return Ok(());
