@@ -46,16 +46,20 @@ struct Incident {
     uint32 claimsEnd; // seconds, set when final; settlement stays open to it, inclusive
     uint64 spanEnd; // block; nothing raises the loss after it
     uint128 paid; // gauge units, over all pools, rounded up
+    uint64 peak; // wad: the highest loss fraction that it has had
 }
 
 /// @title Incidents: one life of a loss, from assertion to the end of its claims. State table in docs/design.md.
 interface IIncidents {
     event Opened(uint256 indexed id, bytes32 indexed gauge, Rung rung, address opener, Measurement m, uint64 dwellEnd);
     event Revised(uint256 indexed id, Measurement m, uint64 dwellEnd);
-    event Voided(uint256 indexed id, Measurement m);
+    /// @notice Refuted until its dwell was over, or a new incident opened behind its reading.
+    event Voided(uint256 indexed id, uint64 reading);
     event Finalised(uint256 indexed id, uint32 claimsEnd);
-    event PositionProven(uint256 indexed id, address indexed account, uint256 lost);
+    event PositionProven(uint256 indexed id, address indexed account, uint64 onset, uint256 lost, uint256 value);
     event PositionPaid(uint256 indexed id, address indexed account, uint256 amount, uint256 paidForAccount, uint256 paidInAll);
+    /// @notice Pools reported `amount` gauge units that the curator bore: paid in the dwell for more than was lost.
+    event Returned(uint256 indexed id, uint256 amount, uint256 paidInAll);
     event Wired(address policies, address[] rungContracts, Rung[] rungs);
 
     error AlreadyWired();
@@ -71,7 +75,8 @@ interface IIncidents {
     /// @notice The reading is not after the onset, in blocks or time, or the loss is none of the base.
     error BadMeasurement(uint256 onset, uint256 reading, uint256 base, uint256 loss);
     error NotMined(uint256 reading, uint256 head);
-    /// @notice A measurement that opens or raises an incident reads no later than the span after its onset.
+    /// @notice A measurement that opens or raises an incident reads no later than the span after its onset, or
+    ///         after the gauge's last voided reading.
     error ReadingTooLate(uint256 reading, uint256 last);
     error AlreadyDwelling(uint256 id);
     /// @notice The onset lies before the reading of the gauge's newest earlier incident.
@@ -95,14 +100,15 @@ interface IIncidents {
     /// @notice Opens an incident and books its reserve into every pool on the gauge, in this transaction.
     ///         Only a contract that holds the role of `rung`.
     function open(bytes32 gauge, Rung rung, address opener, Measurement calldata m) external returns (uint256 id);
-    /// @notice Replaces the measurement of a dwelling incident; voids it below the threshold. Only its rung.
+    /// @notice Replaces the measurement of a dwelling incident; below the threshold it is refuted. Only its rung.
     function revise(uint256 id, Measurement calldata m) external;
-    /// @notice Records the best proven loss of one position, in gauge units; it never falls. Only its rung.
-    function recordPosition(uint256 id, address account, uint128 lost) external;
-    /// @notice After the dwell, by anyone; settles the booking of every attached pool.
+    /// @notice Records a proven loss of one position and what the position was worth at the onset (claims: its
+    ///         claims), in gauge units; a worse proof changes nothing. Only its rung.
+    function recordPosition(uint256 id, address account, uint128 lost, uint128 value) external;
+    /// @notice After the dwell, by anyone: final, or void if refuted; settles the booking of every attached pool.
     function finalise(uint256 id) external;
-    /// @notice Takes from what may still be paid for a position; returns the gauge units granted.
-    ///         Only a registered policies contract.
+    /// @notice Takes from what may still be paid for a position that lost `lost`; returns the gauge units
+    ///         granted. Only the policies contract.
     function consume(uint256 id, address account, uint128 lost, uint128 wanted) external returns (uint128 granted);
 
     /// @notice Blocks that counter-evidence has.
@@ -115,6 +121,7 @@ interface IIncidents {
     function dwelling(bytes32 gauge) external view returns (uint256 id);
     /// @notice The gauge's newest incident that was not voided, or zero.
     function latest(bytes32 gauge) external view returns (uint256 id);
+    /// @notice The best proven loss, at most the position's worth at the onset times the incident's fraction.
     function positionLost(uint256 id, address account) external view returns (uint128);
     function positionPaid(uint256 id, address account) external view returns (uint128);
     /// @notice True while an incident of the gauge with onsetTime in [from, to] dwells or is open to claims.

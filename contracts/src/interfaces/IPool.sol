@@ -36,6 +36,18 @@ struct Booking {
     bool closed; // claims are over: nothing more is owed than due
 }
 
+/// @notice What a policy gives up when its holder lowers or cancels it.
+struct Reduction {
+    bytes32 product;
+    uint128 sum; // taken off the exposure, pool units
+    uint256 streamRate; // cut off the stream
+    uint64 expiry;
+    uint64 refundFrom; // seconds: what streams from here on is given back
+    uint128 unpaid; // of `whole`, not due for any incident: the part of the premium that is not used up
+    uint128 whole; // the policy's sum before
+    address to;
+}
+
 /// @notice What settlement found for one policy and one incident.
 struct PayOrder {
     uint256 incident;
@@ -97,14 +109,15 @@ interface IPool {
     function sell(bytes32 product, uint128 sum, uint64 inception, uint64 expiry, uint256 premium)
         external
         returns (uint256 streamRate);
-    /// @notice Lowers a policy's sum (to zero: cancel) and returns the refund it sent to `to`.
-    function reduce(bytes32 product, uint128 sum, uint256 streamRate, uint64 expiry, uint64 refundFrom, address to)
-        external
-        returns (uint256 refund);
+    /// @notice Lowers or cancels a policy and returns the refund it sent. Only the policies contract.
+    function reduce(Reduction calldata reduction) external returns (uint256 refund);
     /// @notice Pays one policy toward what it is due; returns what was sent or credited now. Only policies.
     function pay(PayOrder calldata order) external returns (uint256 paid);
-    /// @notice Books, re-books or voids (loss zero) an incident. Only the incidents contract.
-    function book(uint256 incident, bytes32 gauge, uint64 onsetTime, uint128 loss, uint128 base) external;
+    /// @notice Books or re-books an incident; with loss zero it is refuted. Returns the gauge units of what the
+    ///         curator bore. Only the incidents contract.
+    function book(uint256 incident, bytes32 gauge, uint64 onsetTime, uint128 loss, uint128 base)
+        external
+        returns (uint256 returned);
     /// @notice The dwell is over: the payment fraction is fixed; a pool that is short closes.
     function settleBooking(uint256 incident) external;
     /// @notice After the claims: gives back what nobody is owed. By anyone.

@@ -17,9 +17,11 @@ struct Evidence {
 ///      storage walks of that account: its pins in spec order, its non-native terms in spec order, and, if it
 ///      is the holding account of an enumerated gauge, the claims of `holders` in order.
 interface IProofRung {
-    event Staged(bytes32 indexed gauge, address indexed stager, Reading reading);
+    /// @notice `old` is the hash over the staged holders that are no newcomers; `saturated`: a sum was out of range.
+    event Staged(bytes32 indexed gauge, address indexed stager, Reading reading, bytes32 old, bool saturated);
     /// @notice What an incident is measured by: its first call opens or revises, later ones revise.
-    event Measured(uint256 indexed id, Reading onset, Reading reading);
+    ///         `afterAssets` are the assets at onset + 1.
+    event Measured(uint256 indexed id, Reading onset, uint128 afterAssets, Reading reading);
 
     error UnknownGauge(bytes32 gauge);
     /// @notice The spec is not that of the incident's gauge.
@@ -42,7 +44,8 @@ interface IProofRung {
     error NotLater(uint256 reading, uint256 number);
     error OutsideIncident(uint256 number, uint256 first, uint256 last);
     error WrongForm(Form form);
-    error NotLower(uint256 lambda, uint256 current);
+    /// @notice `widen` may not lift the loss above the incident's peak.
+    error AbovePeak(uint256 lambda, uint256 peak);
     error HoldersNotAscending(address previous, address next);
     error HoldersMismatch(bytes32 expected, bytes32 got);
     /// @notice `newcomers` must have one bit for each holder, in whole words.
@@ -74,5 +77,8 @@ interface IProofRung {
     /// @notice What `stager` has staged; block number zero: nothing.
     function staged(address stager, bytes32 gauge, uint64 number) external view returns (Reading memory);
     /// @notice The readings that an incident is measured by; block number zero: not an incident of this rung.
-    function readings(uint256 id) external view returns (Reading memory onset, Reading memory reading);
+    function readings(uint256 id)
+        external
+        view
+        returns (Reading memory onset, uint128 afterAssets, Reading memory reading);
 }
