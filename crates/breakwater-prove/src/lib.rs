@@ -1,7 +1,9 @@
 //! Gauges, the gauge compiler, and header, account and storage proofs.
 
+pub mod block;
 pub mod gauge;
 pub mod header;
 pub mod packed;
+pub mod proof;
 pub mod rlp;
 pub mod trie;

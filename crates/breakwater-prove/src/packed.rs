@@ -185,7 +185,8 @@ impl Packer {
     /// Appends one walk, from the root down.
     ///
     /// # Errors
-    /// [`PackedError::TooManyNodes`] or [`PackedError::WalkTooLong`]; what was packed before is unharmed.
+    /// [`PackedError::TooManyNodes`], [`PackedError::WalkTooLong`], or [`PackedError::Trie`] for a node that
+    /// is not one list, at which the reader would lose count.
     pub fn push(&mut self, walk: &[Bytes]) -> Result<(), PackedError> {
         let count = u8::try_from(walk.len()).map_err(|_| PackedError::WalkTooLong(walk.len()))?;
         let mut path = vec![count];
@@ -211,6 +212,7 @@ impl Packer {
         if let Some(index) = self.known.get(&hash) {
             return Ok(*index);
         }
+        rlp::whole_list(node)?;
         let index = u16::try_from(self.known.len()).map_err(|_| PackedError::TooManyNodes)?;
         self.known.insert(hash, index);
         self.nodes.extend_from_slice(node);
