@@ -37,10 +37,10 @@ library Header {
         uint256 value;
 
         (parsed.parentHash, pos) = Rlp.word(pos, to);
-        pos = Rlp.skipWidth(pos, to, 32); // ommers hash
+        (, pos) = Rlp.word(pos, to); // ommers hash
         pos = Rlp.skipWidth(pos, to, 20); // fee recipient
         (parsed.stateRoot, pos) = Rlp.word(pos, to);
-        pos = Rlp.skipWidth(pos, to, 32); // transactions root
+        (, pos) = Rlp.word(pos, to); // transactions root
         (parsed.receiptsRoot, pos) = Rlp.word(pos, to);
         pos = Rlp.skipWidth(pos, to, 256); // logs bloom
         (, pos) = Rlp.integer(pos, to, 32); // difficulty
@@ -51,7 +51,7 @@ library Header {
         (value, pos) = Rlp.integer(pos, to, 8);
         parsed.timestamp = uint64(value);
         (, pos) = Rlp.str(pos, to); // extra data: its length is a rule of the chain, not of the format
-        pos = Rlp.skipWidth(pos, to, 32); // mix hash
+        (, pos) = Rlp.word(pos, to); // mix hash
         pos = Rlp.skipWidth(pos, to, 8); // proof-of-work nonce
         _later(pos, to);
     }
@@ -61,7 +61,7 @@ library Header {
         uint256 count = 15;
         for (; pos < to && count < 21; ++count) {
             if (LATER[count - 15] == "I") (, pos) = Rlp.integer(pos, to, 32);
-            else pos = Rlp.skipWidth(pos, to, 32);
+            else (, pos) = Rlp.word(pos, to);
         }
         for (; pos < to; ++count) {
             (,, pos) = Rlp.item(pos, to);

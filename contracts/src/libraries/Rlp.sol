@@ -57,20 +57,19 @@ library Rlp {
 
     /// @notice Steps over a string of exactly `width` bytes.
     function skipWidth(uint256 pos, uint256 end, uint256 width) internal pure returns (uint256) {
+        (uint256 from, uint256 to) = str(pos, end);
         unchecked {
-            // The usual case first: a short string whose one-byte header says it all.
-            uint256 next = pos + 1 + width;
-            if (peek(pos) == 0x80 + width && width > 1 && width < 56 && next <= end) return next;
-            (uint256 from, uint256 to) = str(pos, end);
             if (to - from != width) revert WrongWidth(width, to - from);
-            return to;
         }
+        return to;
     }
 
     /// @notice A string of exactly 32 bytes.
     function word(uint256 pos, uint256 end) internal pure returns (bytes32 value, uint256 to) {
-        to = skipWidth(pos, end, 32);
         unchecked {
+            to = pos + 33;
+            // What is not the one good header and 32 bytes ends in an error of the slow way.
+            if (peek(pos) != 0xa0 || to > end) to = skipWidth(pos, end, 32);
             value = bytes32(load(to - 32));
         }
     }
@@ -100,7 +99,6 @@ library Rlp {
     /// @dev In assembly because a proof reads hundreds of items. Nothing can wrap: a position is bounded by calldata
     /// and a length has at most eight bytes. Bytes beyond `end` may be looked at, but then `to` lies beyond it too.
     function item(uint256 pos, uint256 end) internal pure returns (uint256 prefix, uint256 from, uint256 to) {
-        if (pos >= end) revert Overrun(pos + 1, end);
         bool canonical = true;
         assembly ("memory-safe") {
             let head := calldataload(pos)

@@ -70,6 +70,8 @@ contract HistoryTest is HeaderBase {
         _unknown(HEAD - 257);
         vm.etch(HISTORY_STORAGE, hex"60015f5260205ff3"); // answers 1
         assertEq(history.hashOf(HEAD - 257), bytes32(uint256(1)));
+        assertEq(history.hashOf(HEAD - 8191), bytes32(uint256(1)));
+        _unknown(HEAD - 8192); // not asked, whatever the answer would be
     }
 
     function test_anchorLasts() public {

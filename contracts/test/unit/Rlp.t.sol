@@ -140,6 +140,15 @@ contract RlpTest is Base {
         reader.integer(hex"c0", 32);
     }
 
+    function test_refusesACutWord() public {
+        expectRevert(Rlp.Overrun.selector);
+        reader.word(abi.encodePacked(hex"a0", new bytes(31)));
+        expectRevert(Rlp.Overrun.selector);
+        reader.word(hex"a0");
+        expectRevert(Rlp.Overrun.selector);
+        reader.word("");
+    }
+
     function test_refusesOtherWidths() public {
         assertEq(reader.word(abi.encodePacked(hex"a0", keccak256("x"))), keccak256("x"));
         expectRevert(abi.encodeWithSelector(Rlp.WrongWidth.selector, 32, 31));
