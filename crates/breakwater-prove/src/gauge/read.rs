@@ -112,10 +112,10 @@ pub enum ReadError {
         /// How many were given.
         holders: usize,
     },
-    /// Holders must be strictly ascending.
-    #[error("holders must be strictly ascending: {second} follows {first}")]
+    /// Holders must be strictly ascending, from above the zero address.
+    #[error("holders must be strictly ascending and not zero: {second} follows {first}")]
     HolderOrder {
-        /// The earlier one.
+        /// The earlier one; zero before the first.
         first: Address,
         /// The one that is out of order.
         second: Address,
@@ -146,78 +146,107 @@ impl GaugeSpec {
             .collect()
     }
 
-    /// Reads the gauge from the words that [`reads`](Self::reads) asked for.
+    /// Reads the gauge from the words that [`reads`](Self::reads) asked for: at the onset and the block
+    /// after it, where a sum out of range is an error.
     ///
     /// # Errors
     /// [`ReadError::Undecided`] if a pin does not hold, [`ReadError::Range`] if a sum is out of range,
     /// and the others if words, holders or spec are not what they should be.
     pub fn read(&self, words: &Words, holders: &[Address]) -> Result<Reading, ReadError> {
+        let (reading, out_of_range) = self.sum_up(words, holders)?;
+        out_of_range.map_or(Ok(reading), Err)
+    }
+
+    /// The same at a later block, where a sum below zero counts as 0 and one above 2^128 - 1 as that: a
+    /// protocol drained below its own reserves must remain measurable.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), without [`ReadError::Range`].
+    pub fn read_later(&self, words: &Words, holders: &[Address]) -> Result<Reading, ReadError> {
+        Ok(self.sum_up(words, holders)?.0)
+    }
+
+    /// What one holder has, from the raw word in its slot: shares, or claims in gauge units; at most 2^128 - 1.
+    pub fn holder_claim(&self, word: U256) -> u128 {
+        let mut sum = Sum::new("holder's shares");
+        self.add_holder(&mut sum, word);
+        sum.total().0
+    }
+
+    /// The reading with every sum within its range, and the first sum that was not.
+    fn sum_up(&self, words: &Words, holders: &[Address]) -> Result<(Reading, Option<ReadError>), ReadError> {
         self.validate_reads()?;
         self.check_holders(holders)?;
         let reads = self.reads(holders);
         same("accounts", reads.len(), words.accounts.len())?;
-        let mut assets = Sum::new("assets");
-        let mut claims = Sum::new("claims");
-        let mut product = U256::ONE;
+        let mut sums = Sums {
+            assets: Sum::new("assets"),
+            claims: Sum::new("claims"),
+            product: U256::ONE,
+            out_of_range: None,
+        };
         for (index, (asked, got)) in (0..).zip(reads.iter().zip(&words.accounts)) {
             same("slots", asked.slots.len(), got.slots.len())?;
             let mut slots = got.slots.iter().copied();
             self.check_code(index, got)?;
             self.check_pins_of(index, &mut slots)?;
-            for term in self.terms.iter().filter(|term| term.account == index) {
-                let raw = if term.native {
-                    got.balance
-                } else {
-                    // The count was checked above, so the word is there.
-                    bits(slots.next().unwrap_or_default(), term.offset, term.width)
-                };
-                let value = raw.checked_mul(U256::from(term.scale));
-                match term.side {
-                    Side::AssetAdd if self.form == Form::Geometric => {
-                        product = product.saturating_mul(reserve(value)?);
-                    }
-                    Side::AssetAdd => assets.add(value),
-                    Side::AssetSub => assets.subtract(value),
-                    Side::ClaimAdd => claims.add(value),
-                    Side::ClaimSub => claims.subtract(value),
-                    Side::__Invalid => return Err(super::SpecError::Enum("side").into()),
-                }
-            }
+            self.add_terms(index, got.balance, &mut slots, &mut sums)?;
             // What is left are the holders' words.
-            slots.for_each(|word| claims.add(self.holder_amount(word)));
+            slots.for_each(|word| self.add_holder(&mut sums.claims, word));
         }
-        let assets = if self.form == Form::Geometric { root(product) } else { assets.total()? };
-        Ok(Reading {
-            number: words.number,
-            time: words.time,
-            assets,
-            claims: claims.total()?,
-            holders: holders_hash(B256::ZERO, holders),
-        })
+        let assets = match self.form {
+            // The root of 256 bits has at most 128.
+            Form::Geometric => sums.product.root(2).saturating_to(),
+            _ => sums.total_assets(),
+        };
+        let claims = sums.total_claims();
+        let holders = holders_hash(B256::ZERO, holders);
+        let reading = Reading { number: words.number, time: words.time, assets, claims, holders };
+        Ok((reading, sums.out_of_range))
     }
 
-    /// What one holder has, from the raw word in its slot: shares, or claims in gauge units.
-    ///
-    /// # Errors
-    /// [`ReadError::Range`] above 2^128 - 1.
-    pub fn holder_claim(&self, word: U256) -> Result<u128, ReadError> {
-        let mut sum = Sum::new("holder's shares");
-        sum.add(self.holder_amount(word));
-        sum.total()
+    fn add_terms(
+        &self,
+        index: u8,
+        balance: U256,
+        slots: &mut impl Iterator<Item = U256>,
+        sums: &mut Sums,
+    ) -> Result<(), ReadError> {
+        for term in self.terms.iter().filter(|term| term.account == index) {
+            let value = if term.native {
+                balance
+            } else {
+                // The count was checked before, so the word is there.
+                bits(slots.next().unwrap_or_default(), term.offset, term.width)
+            };
+            match term.side {
+                Side::AssetAdd if self.form == Form::Geometric => sums.multiply(value, term.scale),
+                Side::AssetAdd => sums.assets.add(value, term.scale),
+                Side::AssetSub => sums.assets.subtract(value, term.scale),
+                Side::ClaimAdd => sums.claims.add(value, term.scale),
+                Side::ClaimSub => sums.claims.subtract(value, term.scale),
+                Side::__Invalid => return Err(super::SpecError::Enum("side").into()),
+            }
+        }
+        Ok(())
     }
 
-    fn holder_amount(&self, word: U256) -> Option<U256> {
-        bits(word, self.holding.offset, self.holding.width).checked_mul(U256::from(self.holding.scale))
+    fn add_holder(&self, sum: &mut Sum, word: U256) {
+        sum.add(bits(word, self.holding.offset, self.holding.width), self.holding.scale);
     }
 
     fn check_holders(&self, holders: &[Address]) -> Result<(), ReadError> {
         if (self.form == Form::Enumerated) == holders.is_empty() {
             return Err(ReadError::Holders { form: self.form_name(), holders: holders.len() });
         }
-        match holders.windows(2).find(|pair| pair[0] >= pair[1]) {
-            Some(pair) => Err(ReadError::HolderOrder { first: pair[0], second: pair[1] }),
-            None => Ok(()),
+        let mut first = Address::ZERO;
+        for second in holders.iter().copied() {
+            if second <= first {
+                return Err(ReadError::HolderOrder { first, second });
+            }
+            first = second;
         }
+        Ok(())
     }
 
     fn check_code(&self, index: u8, got: &AccountWords) -> Result<(), Undecided> {
@@ -242,51 +271,76 @@ impl GaugeSpec {
     }
 }
 
-/// A sum of numbers that are added and numbers that are subtracted; none stands for one beyond 256 bits.
+struct Sums {
+    assets: Sum,
+    claims: Sum,
+    /// Geometric: of the reserves.
+    product: U256,
+    out_of_range: Option<ReadError>,
+}
+
+impl Sums {
+    /// One reserve of a geometric gauge; two of at most 128 bits multiply within 256.
+    fn multiply(&mut self, value: U256, scale: u64) {
+        let mut reserve = Sum::new("reserves");
+        reserve.add(value, scale);
+        let (reserve, error) = reserve.total();
+        self.out_of_range = self.out_of_range.take().or(error);
+        self.product = self.product.saturating_mul(U256::from(reserve));
+    }
+
+    fn total_assets(&mut self) -> u128 {
+        let (total, error) = self.assets.total();
+        self.out_of_range = self.out_of_range.take().or(error);
+        total
+    }
+
+    fn total_claims(&mut self) -> u128 {
+        let (total, error) = self.claims.total();
+        self.out_of_range = self.out_of_range.take().or(error);
+        total
+    }
+}
+
+/// A sum of numbers that are added and numbers that are subtracted, each exact up to 256 bits.
 struct Sum {
     name: &'static str,
-    plus: Option<U256>,
-    minus: Option<U256>,
+    plus: U256,
+    minus: U256,
+    overflown: bool,
 }
 
 impl Sum {
     fn new(name: &'static str) -> Self {
-        Self { name, plus: Some(U256::ZERO), minus: Some(U256::ZERO) }
+        Self { name, plus: U256::ZERO, minus: U256::ZERO, overflown: false }
     }
 
-    fn add(&mut self, value: Option<U256>) {
-        self.plus = self.plus.zip(value).and_then(|(sum, value)| sum.checked_add(value));
+    fn add(&mut self, value: U256, scale: u64) {
+        self.plus = self.grown(self.plus, value, scale);
     }
 
-    fn subtract(&mut self, value: Option<U256>) {
-        self.minus = self.minus.zip(value).and_then(|(sum, value)| sum.checked_add(value));
+    fn subtract(&mut self, value: U256, scale: u64) {
+        self.minus = self.grown(self.minus, value, scale);
     }
 
-    fn total(&self) -> Result<u128, ReadError> {
-        self.plus
-            .zip(self.minus)
-            .and_then(|(plus, minus)| plus.checked_sub(minus))
-            .and_then(|total| u128::try_from(total).ok())
-            .ok_or(ReadError::Range {
-                sum: self.name,
-                plus: self.plus.unwrap_or(U256::MAX),
-                minus: self.minus.unwrap_or(U256::MAX),
-            })
+    fn grown(&mut self, sum: U256, value: U256, scale: u64) -> U256 {
+        let grown = value.checked_mul(U256::from(scale)).and_then(|scaled| sum.checked_add(scaled));
+        self.overflown |= grown.is_none();
+        grown.unwrap_or(U256::MAX)
     }
-}
 
-/// One reserve of a geometric gauge; two of at most 128 bits multiply within 256.
-fn reserve(value: Option<U256>) -> Result<U256, ReadError> {
-    match value {
-        Some(value) if value.bit_len() <= 128 => Ok(value),
-        _ => Err(ReadError::Range { sum: "reserves", plus: value.unwrap_or(U256::MAX), minus: U256::ZERO }),
+    /// The total, held to 0 and 2^128 - 1, and the error if it had to be.
+    fn total(&self) -> (u128, Option<ReadError>) {
+        let exact = self.plus.checked_sub(self.minus).map(u128::try_from);
+        let held = match exact {
+            Some(Ok(total)) => total,
+            Some(Err(_)) => u128::MAX,
+            None => 0,
+        };
+        let good = matches!(exact, Some(Ok(_))) && !self.overflown;
+        let error = ReadError::Range { sum: self.name, plus: self.plus, minus: self.minus };
+        (held, (!good).then_some(error))
     }
-}
-
-/// The square root, rounded down.
-fn root(product: U256) -> u128 {
-    // The root of 256 bits has at most 128.
-    product.root(2).saturating_to()
 }
 
 /// Bits [offset, offset + width) of a word.

@@ -115,9 +115,11 @@ fn a_sum_out_of_range_is_an_error() {
         vault().read(&poor, &[]).unwrap_err(),
         ReadError::Range { sum: "assets", plus: U256::from(1_000), minus: U256::from(1_002) }
     );
+    assert_eq!(vault().read_later(&poor, &[]).unwrap().assets, 0);
     let mut rich = words();
     rich.accounts[0].slots[2] = U256::from(1) << 128;
     assert!(matches!(vault().read(&rich, &[]), Err(ReadError::Range { sum: "claims", .. })));
+    assert_eq!(vault().read_later(&rich, &[]).unwrap().claims, u128::MAX);
     let mut huge = words();
     huge.accounts[1].balance = U256::MAX;
     assert!(matches!(
@@ -147,6 +149,8 @@ fn a_geometric_gauge_takes_the_root_of_its_reserves() {
     assert_eq!(pair.read(&state, &[]).unwrap().assets, 181);
     state.accounts[1].balance = U256::from(1) << 128;
     assert!(matches!(pair.read(&state, &[]), Err(ReadError::Range { sum: "reserves", .. })));
+    // floor(sqrt(1000 * (2^128 - 1))).
+    assert_eq!(pair.read_later(&state, &[]).unwrap().assets, 583_337_266_871_351_588_485);
 }
 
 #[test]
@@ -169,6 +173,7 @@ fn an_enumerated_gauge_adds_up_its_holders() {
     let swapped = [holders[1], holders[0]];
     assert!(matches!(bank.read(&state, &swapped), Err(ReadError::HolderOrder { .. })));
     assert!(matches!(bank.read(&state, &[]), Err(ReadError::Holders { .. })));
+    assert!(matches!(bank.read(&state, &[Address::ZERO, holders[0]]), Err(ReadError::HolderOrder { .. })));
 }
 
 #[test]
