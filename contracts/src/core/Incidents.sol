@@ -13,9 +13,18 @@ import {IWording} from "../interfaces/IWording.sol";
 /// @notice Holds no money. Pools are called without a catch: a caller could else hand over too little gas for
 ///         one of them and so leave it unbooked.
 contract Incidents is IIncidents, AccessManaged, ReentrancyGuardTransient {
+    struct Position {
+        uint128 lost; // gauge units
+        uint128 value; // at the onset, gauge units
+        uint128 paid; // never falls
+        uint64 onset; // block
+    }
+
     uint256 private constant WAD = 1e18;
     /// @dev Dwells in a span: nothing raises a loss later than this after its opening.
     uint64 public constant SPAN = 8;
+    /// @dev The part of a dwell that every revision leaves for an answer.
+    uint64 public constant ANSWER = 4;
     /// @dev Incidents of one gauge that `touched` looks back on.
     uint256 public constant LOOK_BACK = 8;
 
@@ -32,19 +41,16 @@ contract Incidents is IIncidents, AccessManaged, ReentrancyGuardTransient {
 
     /// @inheritdoc IIncidents
     uint256 public count;
-    /// @dev Ids run from 1 to `count`. loss <= base; onset < reading.
+    /// @dev Ids run from 1 to `count`. loss <= base; onset < reading; peak is at least the loss fraction.
     mapping(uint256 id => Incident incident) private _incidents;
     /// @dev The gauge's incident before this one that was not voided; its reading <= this one's onset.
     mapping(uint256 id => uint256 earlier) private _previous;
     /// @inheritdoc IIncidents
     mapping(bytes32 gauge => uint256 id) public latest;
-    /// @dev The highest reading that voided an incident of the gauge: the gauge was healthy there.
+    /// @dev Last reading of the gauge's voided incidents: it was healthy there.
     mapping(bytes32 gauge => uint64 reading) private _voidedAt;
-    /// @inheritdoc IIncidents
-    mapping(uint256 id => mapping(address account => uint128 lost)) public positionLost;
-    /// @dev positionPaid <= positionLost where the loss was the position's own; never falls.
-    /// @inheritdoc IIncidents
-    mapping(uint256 id => mapping(address account => uint128 paid)) public positionPaid;
+    /// @dev What was proven of a position counts only for the onset it was proven from.
+    mapping(uint256 id => mapping(address account => Position position)) private _positions;
 
     /// @param dwell_ blocks, at least 1.
     /// @param claimWindow_ seconds, at least 1.
@@ -87,9 +93,15 @@ contract Incidents is IIncidents, AccessManaged, ReentrancyGuardTransient {
         if (_rung[msg.sender] != 1 + uint256(rung)) revert NotRung(msg.sender, rung);
         uint256 threshold = _threshold(gauge);
         _checkShape(m);
-        _checkSpan(m);
+        _checkSpan(m, gauge);
         uint256 last = latest[gauge];
-        if (_incidents[last].status == Status.Dwelling) revert AlreadyDwelling(last);
+        if (_incidents[last].status == Status.Dwelling) {
+            // A refuted incident that nobody answered must not keep a later one out.
+            bool over = _lambdaOf(_incidents[last]) < threshold && m.onset >= _incidents[last].reading;
+            if (!over) revert AlreadyDwelling(last);
+            _void(last, _incidents[last]);
+            last = latest[gauge];
+        }
         _checkOnset(m, last);
         // The gauge was healthy at the voiding block, so a dip before it is over.
         if (m.reading <= _voidedAt[gauge]) revert ReadingTooEarly(m.reading, _voidedAt[gauge]);
@@ -110,9 +122,10 @@ contract Incidents is IIncidents, AccessManaged, ReentrancyGuardTransient {
         uint64 dwellEnd = uint64(block.number) + dwell;
         incident_.dwellEnd = dwellEnd;
         incident_.spanEnd = uint64(block.number) + SPAN * dwell;
+        incident_.peak = uint64(lambda);
         _measure(incident_, m);
         emit Opened(id, gauge, rung, opener, m, dwellEnd);
-        _book(id, gauge, m.onsetTime, m.loss, m.base);
+        _book(id, incident_, m.loss);
     }
 
     /// @inheritdoc IIncidents
@@ -123,41 +136,45 @@ contract Incidents is IIncidents, AccessManaged, ReentrancyGuardTransient {
         if (incident_.status != Status.Dwelling) revert NotDwelling(id, incident_.status);
         if (block.number > incident_.dwellEnd) revert DwellOver(id, incident_.dwellEnd, block.number);
         uint256 lambda = _lambda(m.loss, m.base);
-        bool raises = lambda > _lambda(incident_.loss, incident_.base);
-        uint64 spanEnd = incident_.spanEnd;
-        if (raises && block.number > spanEnd) revert SpanOver(id, spanEnd, block.number);
+        bool raises = lambda > incident_.peak;
+        if (raises && block.number > incident_.spanEnd) {
+            revert SpanOver(id, incident_.spanEnd, block.number);
+        }
         if (
             m.onset > incident_.onset || (m.onset < incident_.onset && !raises)
                 || m.reading < incident_.reading
         ) revert RevisionBackwards(id, m.onset, m.reading);
-
         bytes32 gauge = incident_.gauge;
-        if (lambda < _threshold(gauge)) return _void(id, incident_, m);
-
-        if (raises) _checkSpan(m);
-        _checkOnset(m, _previous[id]);
+        if (raises) {
+            _checkSpan(m, gauge);
+            _checkOnset(m, _previous[id]);
+            incident_.peak = uint64(lambda);
+        }
         if (m.onset == incident_.onset && m.reading == incident_.reading && m.loss == incident_.loss) {
             revert NothingNew(id);
         }
-        uint64 renewed = uint64(block.number) + dwell;
-        // A higher loss gives counter-evidence a whole dwell; a lower one may not put the end off for ever.
-        uint64 dwellEnd = raises
-            ? uint64(Math.min(renewed, spanEnd + dwell))
-            : uint64(Math.max(incident_.dwellEnd, Math.min(renewed, spanEnd)));
+        // News of a higher loss gives a whole dwell to answer it, anything proven before a quarter.
+        uint64 answer = uint64(block.number) + (raises ? dwell : dwell / ANSWER);
+        uint64 dwellEnd = uint64(Math.max(incident_.dwellEnd, answer));
         incident_.dwellEnd = dwellEnd;
         _measure(incident_, m);
         emit Revised(id, m, dwellEnd);
-        _book(id, gauge, m.onsetTime, m.loss, m.base);
+        _book(id, incident_, lambda < _threshold(gauge) ? 0 : m.loss);
     }
 
     /// @inheritdoc IIncidents
-    function recordPosition(uint256 id, address account, uint128 lost) external {
+    function recordPosition(uint256 id, address account, uint128 lost, uint128 value) external {
         Incident storage incident_ = _known(id);
         if (msg.sender != incident_.rungContract) revert NotThisRung(incident_.rungContract, msg.sender);
         _checkClaims(id, incident_);
-        if (lost <= positionLost[id][account]) return;
-        positionLost[id][account] = lost;
-        emit PositionProven(id, account, lost);
+        Position storage p = _positions[id][account];
+        uint128 before = _lostOf(incident_, p.onset, p.lost, p.value);
+        uint128 now_ = _lostOf(incident_, incident_.onset, lost, value);
+        // Ranked by what it pays: a proof of more loss on less worth must not push a better one out.
+        bool better = now_ > before || (now_ == before && (p.onset != incident_.onset || lost > p.lost));
+        if (!better) return;
+        (p.lost, p.value, p.onset) = (lost, value, incident_.onset);
+        emit PositionProven(id, account, incident_.onset, lost, value);
     }
 
     /// @inheritdoc IIncidents
@@ -165,14 +182,12 @@ contract Incidents is IIncidents, AccessManaged, ReentrancyGuardTransient {
         Incident storage incident_ = _known(id);
         if (incident_.status != Status.Dwelling) revert NotDwelling(id, incident_.status);
         if (block.number <= incident_.dwellEnd) revert DwellNotOver(id, incident_.dwellEnd, block.number);
+        if (_lambdaOf(incident_) < _threshold(incident_.gauge)) return _void(id, incident_);
         uint32 claimsEnd = uint32(block.timestamp) + claimWindow;
         incident_.status = Status.Final;
         incident_.claimsEnd = claimsEnd;
         emit Finalised(id, claimsEnd);
-        address[] memory pools = catalog.poolsOf(incident_.gauge);
-        for (uint256 i; i < pools.length; ++i) {
-            IPool(pools[i]).settleBooking(id);
-        }
+        _settle(id, incident_.gauge);
     }
 
     /// @inheritdoc IIncidents
@@ -183,7 +198,7 @@ contract Incidents is IIncidents, AccessManaged, ReentrancyGuardTransient {
         if (msg.sender != policies) revert NotPolicies(msg.sender);
         Incident storage incident_ = _known(id);
         _checkClaims(id, incident_);
-        uint128 paid = positionPaid[id][account];
+        uint128 paid = _positions[id][account].paid;
         uint128 paidInAll = incident_.paid;
         // Both may have been exceeded by what was paid in the dwell before a lower measurement came.
         uint256 room = Math.min(Math.saturatingSub(lost, paid), Math.saturatingSub(incident_.loss, paidInAll));
@@ -191,9 +206,20 @@ contract Incidents is IIncidents, AccessManaged, ReentrancyGuardTransient {
         if (granted == 0) return 0;
         paid += granted;
         paidInAll += granted;
-        positionPaid[id][account] = paid;
+        _positions[id][account].paid = paid;
         incident_.paid = paidInAll;
         emit PositionPaid(id, account, granted, paid, paidInAll);
+    }
+
+    /// @inheritdoc IIncidents
+    function positionLost(uint256 id, address account) external view returns (uint128) {
+        Position storage p = _positions[id][account];
+        return _lostOf(_incidents[id], p.onset, p.lost, p.value);
+    }
+
+    /// @inheritdoc IIncidents
+    function positionPaid(uint256 id, address account) external view returns (uint128) {
+        return _positions[id][account].paid;
     }
 
     /// @inheritdoc IIncidents
@@ -221,13 +247,13 @@ contract Incidents is IIncidents, AccessManaged, ReentrancyGuardTransient {
     }
 
     /// @dev The incident never was: what came before it is the latest again.
-    function _void(uint256 id, Incident storage incident_, Measurement calldata m) private {
-        bytes32 gauge = incident_.gauge;
+    function _void(uint256 id, Incident storage incident_) private {
+        (bytes32 gauge, uint64 reading) = (incident_.gauge, incident_.reading);
         incident_.status = Status.Voided;
         latest[gauge] = _previous[id];
-        if (m.reading > _voidedAt[gauge]) _voidedAt[gauge] = m.reading;
-        emit Voided(id, m);
-        _book(id, gauge, incident_.onsetTime, 0, m.base);
+        if (reading > _voidedAt[gauge]) _voidedAt[gauge] = reading;
+        emit Voided(id, reading);
+        _settle(id, gauge);
     }
 
     function _measure(Incident storage incident_, Measurement calldata m) private {
@@ -240,10 +266,25 @@ contract Incidents is IIncidents, AccessManaged, ReentrancyGuardTransient {
         incident_.evidence = m.evidence;
     }
 
-    function _book(uint256 id, bytes32 gauge, uint64 onsetTime, uint128 loss, uint128 base) private {
+    /// @dev Every pool of the gauge books the incident as it is measured now, or with loss zero.
+    function _book(uint256 id, Incident storage incident_, uint128 loss) private {
+        (uint64 onsetTime, uint128 base) = (incident_.onsetTime, incident_.base);
+        bytes32 gauge = incident_.gauge;
+        address[] memory pools = catalog.poolsOf(gauge);
+        uint256 returned;
+        for (uint256 i; i < pools.length; ++i) {
+            returned += IPool(pools[i]).book(id, gauge, onsetTime, loss, base);
+        }
+        if (returned == 0) return;
+        uint128 paid = uint128(Math.saturatingSub(incident_.paid, returned));
+        incident_.paid = paid;
+        emit Returned(id, returned, paid);
+    }
+
+    function _settle(uint256 id, bytes32 gauge) private {
         address[] memory pools = catalog.poolsOf(gauge);
         for (uint256 i; i < pools.length; ++i) {
-            IPool(pools[i]).book(id, gauge, onsetTime, loss, base);
+            IPool(pools[i]).settleBooking(id);
         }
     }
 
@@ -267,8 +308,8 @@ contract Incidents is IIncidents, AccessManaged, ReentrancyGuardTransient {
 
     /// @dev Keeps anyone from stretching an old small loss over a new great one: its early onset would shut
     ///      out the policies that incepted in between.
-    function _checkSpan(Measurement calldata m) private view {
-        uint256 last = uint256(m.onset) + SPAN * dwell;
+    function _checkSpan(Measurement calldata m, bytes32 gauge) private view {
+        uint256 last = Math.max(m.onset, _voidedAt[gauge]) + SPAN * dwell;
         if (m.reading > last) revert ReadingTooLate(m.reading, last);
     }
 
@@ -284,6 +325,21 @@ contract Incidents is IIncidents, AccessManaged, ReentrancyGuardTransient {
         if (status == Status.Final && block.timestamp > incident_.claimsEnd) {
             revert ClaimsOver(id, incident_.claimsEnd);
         }
+    }
+
+    /// @dev What a position proven from `onset` has lost by the incident's measurement of now; zero if its
+    ///      onset moved. Rounded down, in favour of the pools.
+    function _lostOf(Incident storage incident_, uint64 onset, uint128 lost, uint128 value)
+        private
+        view
+        returns (uint128)
+    {
+        if (onset != incident_.onset || lost == 0) return 0;
+        return uint128(Math.min(lost, uint256(value) * incident_.loss / incident_.base));
+    }
+
+    function _lambdaOf(Incident storage incident_) private view returns (uint256) {
+        return _lambda(incident_.loss, incident_.base);
     }
 
     /// @dev Loss as a fraction, wad, rounded down: in favour of the pools.

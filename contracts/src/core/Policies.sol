@@ -13,7 +13,7 @@ import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/Reentrancy
 import {ICatalog, Kind, Product} from "../interfaces/ICatalog.sol";
 import {IIncidents, Incident, Status} from "../interfaces/IIncidents.sol";
 import {IPolicies, Policy, Purchase} from "../interfaces/IPolicies.sol";
-import {IPool, PayOrder} from "../interfaces/IPool.sol";
+import {IPool, PayOrder, Reduction} from "../interfaces/IPool.sol";
 import {Due} from "../libraries/Due.sol";
 
 /// @title Policies
@@ -86,20 +86,20 @@ contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient
         uint256 kept = Math.mulDiv(rate, left, sum - due, Math.Rounding.Ceil);
         p.sum = newSum;
         p.streamRate = kept;
-        refund = _reduce(p, terms, sum - newSum, rate - kept, msg.sender);
+        refund = _reduce(p, terms, sum - newSum, rate - kept, sum - due, sum);
         emit Lowered(id, newSum, refund);
     }
 
     /// @inheritdoc IPolicies
     function cancel(uint256 id) external nonReentrant returns (uint256 refund) {
         Policy storage p = _editable(id);
-        (uint128 due, uint128 paid) = (_due[id], p.paid);
-        if (due > paid) revert StillOwed(id, due, paid);
-        (uint128 cut, uint256 rate) = (p.sum - paid, p.streamRate);
+        (uint128 sum, uint128 paid) = (p.sum, p.paid);
+        if (_due[id] > paid) revert StillOwed(id, _due[id], paid);
+        uint256 rate = p.streamRate;
         p.sum = paid;
         p.streamRate = 0;
         _burn(id);
-        refund = _reduce(p, catalog.product(p.product), cut, rate, msg.sender);
+        refund = _reduce(p, catalog.product(p.product), sum - paid, rate, sum - paid, sum);
         emit Cancelled(id, refund);
     }
 
@@ -163,6 +163,8 @@ contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient
         Product memory terms = _checkPurchase(purchase);
         IPool pool = IPool(purchase.pool);
         uint64 inception = uint64(block.timestamp + terms.waitingPeriod);
+        // The quote is as of the pool's last accrual, the price as of now.
+        pool.accrue();
         uint256 premium = pool.quote(purchase.product, purchase.sum, inception, purchase.expiry);
         if (premium > purchase.maxPremium) revert PremiumAbove(premium, purchase.maxPremium);
         _pay(IERC20(terms.asset), purchase.pool, premium);
@@ -239,17 +241,33 @@ contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient
         if (incidents.touched(gauge, p.inception, p.expiry)) revert Frozen(id);
     }
 
-    function _reduce(Policy storage p, Product memory terms, uint128 cut, uint256 rate, address to)
-        private
-        returns (uint256)
-    {
+    /// @dev Takes `cut` off the exposure and `rate` off the stream; the refund goes to the caller, the holder.
+    function _reduce(
+        Policy storage p,
+        Product memory terms,
+        uint128 cut,
+        uint256 rate,
+        uint128 unpaid,
+        uint128 whole
+    ) private returns (uint256) {
         IPool pool = IPool(p.pool);
-        uint256 from = pool.closedAt();
-        // A closed pool gives back all that was not earned by then.
-        if (from == 0) {
-            from = Math.max(block.timestamp, p.purchased + Math.max(terms.waitingPeriod, MIN_EARNED));
+        uint256 from = block.timestamp;
+        // A closed pool keeps no minimum.
+        if (pool.closedAt() == 0) {
+            from = Math.max(from, p.purchased + Math.max(terms.waitingPeriod, MIN_EARNED));
         }
-        return pool.reduce(p.product, cut, rate, p.expiry, uint64(from), to);
+        return pool.reduce(
+            Reduction({
+                product: p.product,
+                sum: cut,
+                streamRate: rate,
+                expiry: p.expiry,
+                refundFrom: uint64(from),
+                unpaid: unpaid,
+                whole: whole,
+                to: msg.sender
+            })
+        );
     }
 
     /// @dev The incident, made final if its dwell is over.
@@ -325,15 +343,18 @@ contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient
         }
         uint256 sumLeft = p.sum - (_due[id] - dueBefore);
         uint256 fraction = IPool(p.pool).fraction(incident, p.product);
-        uint256 more = Math.saturatingSub(
-            Due.amount(terms, lost, Due.lambda(ripe.loss, ripe.base), sumLeft, fraction), dueBefore
-        );
-        if (ripe.status == Status.Dwelling) more = Math.min(more, IPool(p.pool).instantBudget(incident));
+        uint256 lambda = Due.lambda(ripe.loss, ripe.base);
+        uint256 more = Math.saturatingSub(Due.amount(terms, lost, lambda, sumLeft, fraction), dueBefore);
+        if (ripe.status == Status.Dwelling) {
+            IPool(p.pool).accrue();
+            more = Math.min(more, IPool(p.pool).instantBudget(incident));
+        }
         if (more == 0) return (lost, dueBefore);
 
         uint256 wanted = Math.mulDiv(more, terms.unitDen, terms.unitNum, Math.Rounding.Ceil);
-        // wanted <= lost, because due <= floor(lost * unitNum / unitDen).
-        uint256 granted = incidents.consume(incident, p.position, uint128(lost), uint128(wanted));
+        // Both are at most `lost`: due is at most floor(lost * unitNum / unitDen).
+        uint128 room = uint128(Due.claimable(terms, lost, lambda));
+        uint256 granted = incidents.consume(incident, p.position, room, uint128(wanted));
         if (granted < wanted) more = Math.mulDiv(granted, terms.unitNum, terms.unitDen);
         due = dueBefore + uint128(more);
     }

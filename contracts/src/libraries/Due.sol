@@ -29,12 +29,20 @@ library Due {
         pure
         returns (uint256)
     {
-        uint256 f = fraction(lambda_, terms.deductibleBps);
-        if (f == 0) return 0;
         // Both factors have at most 128 bits.
         uint256 units = lost * terms.unitNum / terms.unitDen;
-        uint256 payable_ = Math.mulDiv(units, terms.lossCapBps, BPS);
-        // f <= lambda_, so this is at most payable_.
-        return Math.min(Math.mulDiv(payable_, f, lambda_), sumLeft * fEff / WAD);
+        return Math.min(_payable(terms, units, lambda_), sumLeft * fEff / WAD);
+    }
+
+    /// @notice Gauge units that all policies on one position, on these terms, may be granted of `lost`.
+    function claimable(Product memory terms, uint256 lost, uint256 lambda_) internal pure returns (uint256) {
+        return _payable(terms, lost, lambda_);
+    }
+
+    /// @dev The payable part of a loss after the deductible; at most `lost`, because f <= lambda_.
+    function _payable(Product memory terms, uint256 lost, uint256 lambda_) private pure returns (uint256) {
+        uint256 f = fraction(lambda_, terms.deductibleBps);
+        if (f == 0) return 0;
+        return Math.mulDiv(Math.mulDiv(lost, terms.lossCapBps, BPS), f, lambda_);
     }
 }
