@@ -1,0 +1,98 @@
+//! The command line: names, flags and environment variables, as Foundry's users know them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const EXIT_CODES: &str =
+    "Exit status: 0 ok, 1 failure, 2 wrong usage, 3 an alert was hit, 4 only partial data.";
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(name = "breakwater", version, about = "Smart-contract cover that settles itself", after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Print JSON, one object a line where there are several
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub(crate) color: Color,
+    /// Say more on stderr; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// When output has colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal only
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Questions about a chain
+    Chain {
+        #[command(subcommand)]
+        command: ChainCommand,
+    },
+}
+
+/// Questions about a chain.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ChainCommand {
+    /// Whether losses can be proven there: header hash, state proofs, history of block hashes
+    Check {
+        #[command(flatten)]
+        rpc: Rpc,
+    },
+}
+
+/// Where the chain is.
+#[derive(Debug, Args)]
+pub(crate) struct Rpc {
+    /// JSON-RPC address; several are cross-checked
+    #[arg(
+        long = "rpc-url",
+        env = "ETH_RPC_URL",
+        hide_env_values = true,
+        value_name = "URL",
+        value_delimiter = ',',
+        required = true
+    )]
+    pub(crate) urls: Vec<String>,
+}
+
+/// Whose key signs.
+#[derive(Debug, Args)]
+pub(crate) struct Wallet {
+    /// Private key, 32 bytes in hex; visible to other users of the machine, so better a keystore
+    #[arg(
+        long,
+        env = "ETH_PRIVATE_KEY",
+        hide_env_values = true,
+        value_name = "KEY",
+        conflicts_with = "keystore"
+    )]
+    pub(crate) private_key: Option<String>,
+    /// Encrypted key file, as `cast wallet` writes it
+    #[arg(long, env = "ETH_KEYSTORE", value_name = "FILE")]
+    pub(crate) keystore: Option<PathBuf>,
+    /// File with the password of the key file, alone on its first line
+    #[arg(long, env = "ETH_PASSWORD", value_name = "FILE", requires = "keystore")]
+    pub(crate) password_file: Option<PathBuf>,
+}
