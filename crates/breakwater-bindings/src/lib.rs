@@ -1,3 +1,4 @@
 //! Contract types from the committed artifacts, deployment and addresses.
 
+pub mod eip712;
 pub mod gauges;
