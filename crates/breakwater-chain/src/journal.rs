@@ -151,6 +151,8 @@ pub trait Journal: Send + Sync {
     ) -> impl Future<Output = Result<(), JournalError>> + Send;
 
     /// Moves an action to a state, learnt at this block.
+    ///
+    /// Must refuse to move an action that is over.
     fn set_state(
         &self,
         key: &ActionKey,
@@ -324,6 +326,9 @@ impl Journal for MemoryJournal {
     ) -> Result<(), JournalError> {
         self.with(|actions| {
             let action = actions.get_mut(key).ok_or_else(|| JournalRefusal::Unknown(key.clone()))?;
+            if action.state.is_over() && action.state != *state {
+                return Err(JournalRefusal::Over { key: key.clone() });
+            }
             action.state = state.clone();
             Ok(())
         })
