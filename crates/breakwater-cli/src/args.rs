@@ -50,6 +50,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: ChainCommand,
     },
+    /// Play attack cases on a local chain and see what Breakwater proves and pays
+    Replay {
+        /// Cases in the format attack-corpus/1, or folders of them
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+    },
 }
 
 /// Questions about a chain.

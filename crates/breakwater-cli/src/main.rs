@@ -7,6 +7,9 @@ mod args;
 mod chain;
 mod connect;
 mod failure;
+mod local;
+mod replay;
+mod revert;
 mod style;
 
 use std::process::ExitCode;
@@ -37,6 +40,7 @@ fn run(cli: Cli) -> Result<Outcome, Failure> {
     runtime.block_on(async {
         match cli.command {
             Command::Chain { command: ChainCommand::Check { rpc } } => chain::check(&rpc, &screen).await,
+            Command::Replay { paths } => replay::replay(&paths, &screen).await,
         }
     })
 }
