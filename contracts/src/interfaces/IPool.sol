@@ -97,6 +97,39 @@ interface IPool {
     /// @notice The curator's locked junior shares, after the change.
     event CuratorLocked(uint256 shares);
 
+    /// @notice A field of the config breaks its range; `field` is its name in ASCII, left-aligned.
+    error OutOfRange(bytes32 field, uint256 got);
+    error NotPolicies(address caller);
+    error NotIncidents(address caller);
+    error NotCurator(address caller);
+    error NotTranche(address caller);
+    error PoolIsClosed(uint256 closedAt);
+    /// @notice The curator never set the product, or, in `setProduct`, it is not listed.
+    error UnknownProduct(bytes32 product);
+    error WrongAsset(address expected, address got);
+    error TooManyProducts(bytes32 gauge, uint256 limit);
+    /// @notice The curator's locked junior would be worth too little, in pool units. `unlock` of more shares than
+    ///         are locked: the shares asked and those locked.
+    error LockTooSmall(uint256 needed, uint256 value);
+    /// @notice No cap of the product has been in force yet.
+    error NotEffective(bytes32 product, uint256 effectiveAt);
+    /// @notice Not a multiple of one day.
+    error BadExpiry(uint256 expiry);
+    /// @notice Seconds from inception to expiry.
+    error TermOutOfRange(uint256 term, uint256 least, uint256 most);
+    error WrongInception(uint256 expected, uint256 got);
+    error CapExceeded(bytes32 product, uint256 wanted, uint256 cap);
+    error CapacityExceeded(uint256 wanted, uint256 capacity);
+    error WrongPremium(uint256 expected, uint256 got);
+    error UnknownBooking(uint256 incident);
+    error BookingIsClosed(uint256 incident);
+    /// @notice The incident is not final, or its claims end at `claimsEnd`, which is not past.
+    error ClaimsOpen(uint256 incident, uint256 claimsEnd);
+    error NothingOwed(address account);
+    error ZeroAmount();
+    /// @notice A deposit brought another amount than was asked: the asset takes a fee or moves nothing.
+    error WrongTransfer(uint256 expected, uint256 got);
+
     /// @notice Brings earnings, exposure and deposits up to now; by anyone.
     function accrue() external;
     /// @notice The curator's cap and floor rate (wad per year) for a product; see docs/design.md, "Curator".
@@ -118,7 +151,7 @@ interface IPool {
     function book(uint256 incident, bytes32 gauge, uint64 onsetTime, uint128 loss, uint128 base)
         external
         returns (uint256 returned);
-    /// @notice The dwell is over: the payment fraction is fixed; a pool that is short closes.
+    /// @notice The dwell is over: the payment fraction is fixed. Only the incidents contract.
     function settleBooking(uint256 incident) external;
     /// @notice After the claims: gives back what nobody is owed. By anyone.
     function closeBooking(uint256 incident) external;

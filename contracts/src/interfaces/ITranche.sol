@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.27;
 
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+
 /// @title Tranche: ERC-20 shares of one layer of a pool, entered and left by epoch (ERC-7540 shape).
 /// @dev requestId is the epoch for deposits and the cohort's payable epoch for redemptions.
-interface ITranche {
+interface ITranche is IERC20 {
     event DepositRequest(address indexed controller, address indexed owner, uint256 indexed requestId, address sender, uint256 assets);
     event RedeemRequest(address indexed controller, address indexed owner, uint256 indexed requestId, address sender, uint256 shares);
     event DepositsProcessed(uint256 indexed requestId, uint256 assets, uint256 shares);
@@ -17,23 +19,56 @@ interface ITranche {
         uint256 indexed incident, uint256 indexed requestId, address indexed controller, uint256 shares
     );
 
+    error NotPool(address caller);
+    error ZeroAmount();
+    error ZeroAddress();
+    /// @notice The curator's balance would be left below what he has locked.
+    error SharesLocked(uint256 locked, uint256 left);
+    error NotOwner(address owner, address caller);
+    /// @notice The pool is closed, or a share is worth less than a millionth of what it was worth at first.
+    error TrancheIsClosed();
+    error NotProcessed(uint256 requestId);
+    error NothingToClaim(uint256 requestId, address controller);
+    /// @notice No cohort is payable now: none has matured, the oldest was looked at in this epoch, or a booking
+    ///         of the pool dwells.
+    error NothingMatured(uint256 epoch);
+    error NothingToRecover(uint256 incident, address account);
+
+    /// @notice Takes assets from the caller, who is `owner`; they become shares of `controller` in a later epoch.
     function requestDeposit(uint256 assets, address controller, address owner) external returns (uint256 requestId);
+    /// @notice Puts shares of the caller, who is `owner`, into the queue for good; `controller` gets the assets.
     function requestRedeem(uint256 shares, address controller, address owner) external returns (uint256 requestId);
-    /// @notice Sends the shares of a processed deposit to its controller; by anyone.
+    /// @notice Sends the shares of a processed deposit to its controller, or, if it was refused, its assets (then
+    ///         `shares` is zero); by anyone.
     function claimDeposit(uint256 requestId, address controller) external returns (uint256 shares);
     /// @notice Sends what has been paid so far for a redemption to its controller; by anyone.
     function claimRedeem(uint256 requestId, address controller) external returns (uint256 assets);
-    /// @notice Prices and pays the oldest matured cohort as far as the pool allows; by anyone.
+    /// @notice Prices and pays the oldest matured cohort as far as the pool allows; by anyone. Answers what was
+    ///         paid, that of the accrual on the way included.
     function processRedemptions() external returns (uint256 assets);
     /// @notice Shares released by `incident` to `account` for what it held at the end of the block before opening.
     function claimRecovery(uint256 incident, address account) external returns (uint256 shares);
-    /// @notice The same for shares that stood in the redemption queue then.
+    /// @notice The same for what stood under one requestId then, in the redemption queue or as a processed
+    ///         deposit that was not claimed.
     function claimQueuedRecovery(uint256 incident, uint256 requestId, address controller) external returns (uint256 shares);
 
     // Called by the pool.
-    function processDeposits() external returns (uint256 assets, uint256 shares);
-    function mintRecovery(uint256 incident, uint256 assets) external returns (uint256 shares);
 
+    /// @notice Turns the deposits of earlier epochs into shares, or refuses them; returns the assets that came in.
+    function processDeposits() external returns (uint256 assets);
+    /// @notice Burns what the oldest payable cohort is paid for; at most `exitable` assets. `looked`: there was one.
+    function payCohort(uint256 exitable) external returns (uint256 assets, bool looked);
+    /// @notice Mints shares for `assets` that come back, for the holders at the end of the block before `openedAt`.
+    ///         `held` is false if nobody held shares then. Before the assets are added to the layer.
+    function mintRecovery(uint256 incident, uint256 openedAt, uint256 assets)
+        external
+        returns (bool held, uint256 shares);
+    /// @notice Moves `assets` from `owner` to the pool, with the allowance that the owner gave this tranche.
+    function pull(address owner, uint256 assets) external;
+    /// @notice Burns shares of the curator; the pool has lowered the lock before.
+    function burnLocked(address account, uint256 shares) external;
+
+    /// @notice 1 junior, 2 mezzanine, 3 senior.
     function layer() external view returns (uint256);
     function convertToAssets(uint256 shares) external view returns (uint256);
     function convertToShares(uint256 assets) external view returns (uint256);
