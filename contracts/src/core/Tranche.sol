@@ -1,0 +1,461 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.27;
+
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
+import {IPool} from "../interfaces/IPool.sol";
+import {IPoolCapital} from "../interfaces/IPoolCapital.sol";
+import {ITranche} from "../interfaces/ITranche.sol";
+
+/// @title Tranche
+/// @notice Shares of one layer of its pool. It holds no assets: the pool holds them and says what the layer is worth.
+/// @dev Entry points that need the pool call it first or last and are guarded; what the pool calls is not, because
+///      it is called in the middle of an entry point of either. Prices come from the layer, never from a balance.
+contract Tranche is ITranche, ERC20, ReentrancyGuardTransient {
+    using Checkpoints for Checkpoints.Trace208;
+    using SafeCast for uint256;
+    using SafeERC20 for IERC20;
+
+    /// @dev The deposits of one epoch. Shares and assets are those of the whole epoch and stay for later claims.
+    struct Batch {
+        uint128 assets;
+        uint48 processedAt; // block; zero: pending
+        bool returned; // refused: the assets go back
+        uint256 shares;
+    }
+
+    struct Deposit {
+        uint128 assets;
+        uint48 claimedAt; // block; zero: not claimed
+    }
+
+    /// @dev The redemptions that become payable in one epoch. Closed to new requests by then.
+    struct Cohort {
+        uint208 shares; // all that were requested
+        uint48 firstBurnAt; // block; zero: none
+        uint128 cap; // most that the remaining shares may be paid
+        uint128 paid; // assets, over all payments
+        uint256 lookedAt; // epoch of the last payment, or attempt
+        Checkpoints.Trace208 remaining; // by block; these shares stand in the balance of this contract
+    }
+
+    struct Request {
+        uint128 claimed; // assets
+        Checkpoints.Trace208 shares; // by block
+    }
+
+    struct Recovery {
+        uint208 shares; // minted for the incident so far
+        uint48 snapshot; // the block whose end decides who gets them
+    }
+
+    /// @dev Virtual shares: the first depositor cannot make a share worth more than others can buy.
+    uint256 private constant SHARE_OFFSET = 1e6;
+    /// @dev A tranche is open while assets * PRICE_FLOOR >= shares, that is at a millionth of the first price.
+    uint256 private constant PRICE_FLOOR = 1e12;
+    /// @dev Holders of shares that nobody has claimed yet. No key can be known for hashes like these.
+    address public constant DEPOSITS = address(uint160(uint256(keccak256("breakwater.tranche.deposits"))));
+    address public constant RECOVERIES = address(uint160(uint256(keccak256("breakwater.tranche.recoveries"))));
+
+    address public immutable pool;
+    address public immutable asset;
+    /// @inheritdoc ITranche
+    uint256 public immutable layer;
+    uint256 private immutable _epoch;
+    uint256 private immutable _cooldown;
+    /// @dev Whose balance the pool may lock; zero where the pool locks nothing.
+    address private immutable _curator;
+    uint8 private immutable _decimals;
+
+    mapping(address account => Checkpoints.Trace208) private _balances;
+    Checkpoints.Trace208 private _supply;
+
+    /// @dev Epochs of the batches, ascending; those before the head are processed.
+    uint256[] private _batchEpochs;
+    uint256 private _batchHead;
+    mapping(uint256 requestId => Batch) public batches;
+    mapping(uint256 requestId => mapping(address controller => Deposit)) public deposits;
+
+    /// @dev Payable epochs of the cohorts, ascending; those before the head have no shares left.
+    uint256[] private _cohortEpochs;
+    uint256 private _cohortHead;
+    mapping(uint256 requestId => Cohort) private _cohorts;
+    mapping(uint256 requestId => mapping(address controller => Request)) private _requests;
+
+    mapping(uint256 incident => Recovery) public recoveries;
+    mapping(uint256 incident => mapping(address account => uint256 shares)) private _recovered;
+    mapping(uint256 incident => mapping(uint256 requestId => mapping(address controller => uint256))) private
+        _queueRecovered;
+
+    /// @param layer_ 1 to 3; `curator_` is zero for all but junior.
+    constructor(
+        address asset_,
+        uint256 layer_,
+        uint256 epoch,
+        uint256 cooldown,
+        address curator_,
+        string memory name_,
+        string memory symbol_
+    ) ERC20(name_, symbol_) {
+        (pool, asset, layer) = (msg.sender, asset_, layer_);
+        (_epoch, _cooldown, _curator) = (epoch, cooldown, curator_);
+        (, uint8 assetDecimals) = SafeERC20.tryGetDecimals(IERC20(asset_));
+        _decimals = assetDecimals + 6;
+    }
+
+    modifier onlyPool() {
+        if (msg.sender != pool) revert NotPool(msg.sender);
+        _;
+    }
+
+    // ----- in -----
+
+    /// @inheritdoc ITranche
+    function requestDeposit(uint256 assets, address controller, address owner)
+        external
+        nonReentrant
+        returns (uint256 requestId)
+    {
+        if (assets == 0) revert ZeroAmount();
+        if (controller == address(0)) revert ZeroAddress();
+        if (owner != msg.sender) revert NotOwner(owner, msg.sender);
+        IPool(pool).accrue();
+        if (!_takesDeposits(totalAssets())) revert TrancheIsClosed();
+        requestId = block.timestamp / _epoch;
+        Batch storage batch = batches[requestId];
+        if (batch.assets == 0) _batchEpochs.push(requestId);
+        uint128 added = assets.toUint128();
+        batch.assets += added;
+        deposits[requestId][controller].assets += added;
+        emit DepositRequest(controller, owner, requestId, msg.sender, assets);
+        IPoolCapital(pool).takeDeposit(owner, assets);
+    }
+
+    /// @inheritdoc ITranche
+    function claimDeposit(uint256 requestId, address controller)
+        external
+        nonReentrant
+        returns (uint256 shares)
+    {
+        IPool(pool).accrue();
+        Batch storage batch = batches[requestId];
+        Deposit storage own = deposits[requestId][controller];
+        if (batch.assets != 0 && batch.processedAt == 0) revert NotProcessed(requestId);
+        if (own.assets == 0 || own.claimedAt != 0) revert NothingToClaim(requestId, controller);
+        own.claimedAt = uint48(block.number);
+        if (!batch.returned) {
+            shares = _sharesOf(batch, own);
+            _transfer(DEPOSITS, controller, shares);
+        }
+        emit DepositClaimed(controller, requestId, shares);
+        if (batch.returned) IPoolCapital(pool).returnDeposit(controller, own.assets);
+    }
+
+    /// @inheritdoc ITranche
+    function processDeposits() external onlyPool returns (uint256 assets) {
+        (uint256 now_, uint256 before) = (block.timestamp / _epoch, totalAssets());
+        // One step for each epoch that passed while a booking dwelt, and mostly one.
+        while (_batchHead < _batchEpochs.length && _batchEpochs[_batchHead] < now_) {
+            uint256 requestId = _batchEpochs[_batchHead++];
+            Batch storage batch = batches[requestId];
+            batch.processedAt = uint48(block.number);
+            uint256 shares =
+                _takesDeposits(before + assets) ? _toShares(batch.assets, before + assets, totalSupply()) : 0;
+            if (shares == 0) {
+                batch.returned = true;
+                emit DepositsReturned(requestId, batch.assets);
+                continue;
+            }
+            batch.shares = shares;
+            assets += batch.assets;
+            _mint(DEPOSITS, shares);
+            emit DepositsProcessed(requestId, batch.assets, shares);
+        }
+    }
+
+    /// @inheritdoc ITranche
+    function pull(address owner, uint256 assets) external onlyPool {
+        IERC20(asset).safeTransferFrom(owner, pool, assets);
+    }
+
+    // ----- out -----
+
+    /// @inheritdoc ITranche
+    function requestRedeem(uint256 shares, address controller, address owner)
+        external
+        nonReentrant
+        returns (uint256 requestId)
+    {
+        if (controller == address(0)) revert ZeroAddress();
+        if (owner != msg.sender) revert NotOwner(owner, msg.sender);
+        IPool(pool).accrue();
+        uint256 value = convertToAssets(shares);
+        if (value == 0) revert ZeroAmount();
+        // The cooldown, then one whole epoch at least.
+        requestId = (block.timestamp + _cooldown) / _epoch + 2;
+        Cohort storage cohort = _cohorts[requestId];
+        if (cohort.shares == 0) _cohortEpochs.push(requestId);
+        cohort.shares += shares.toUint208();
+        cohort.cap += value.toUint128();
+        _pushBy(cohort.remaining, int256(shares));
+        _pushBy(_requests[requestId][controller].shares, int256(shares));
+        emit RedeemRequest(controller, owner, requestId, msg.sender, shares);
+        _transfer(owner, address(this), shares);
+    }
+
+    /// @inheritdoc ITranche
+    function processRedemptions() external nonReentrant returns (uint256 assets) {
+        bool looked;
+        (assets, looked) = IPoolCapital(pool).payExits();
+        if (!looked) revert NothingMatured(block.timestamp / _epoch);
+    }
+
+    /// @inheritdoc ITranche
+    function payCohort(uint256 exitable) external onlyPool returns (uint256 assets, bool looked) {
+        if (_cohortHead == _cohortEpochs.length) return (0, false);
+        uint256 requestId = _cohortEpochs[_cohortHead];
+        Cohort storage cohort = _cohorts[requestId];
+        uint256 now_ = block.timestamp / _epoch;
+        if (requestId > now_ || cohort.lookedAt == now_) return (0, false);
+        cohort.lookedAt = now_;
+        uint256 remaining = cohort.remaining.latest();
+        (uint256 before, uint256 supply) = (totalAssets(), totalSupply());
+        uint256 want = Math.min(_toAssets(remaining, before, supply), cohort.cap);
+        // Worth nothing: dust leaves so that it stops nobody, but a layer that may come back is waited for.
+        if (want == 0 && !_priced(before)) return (0, true);
+        assets = Math.min(want, exitable);
+        uint256 burned = want == 0 ? remaining : Math.mulDiv(remaining, assets, want, Math.Rounding.Ceil);
+        _burnQueued(cohort, burned);
+        remaining -= burned;
+        cohort.paid += uint128(assets);
+        // What cannot be paid earns again until it is next looked at.
+        cohort.cap = _toAssets(remaining, before - assets, supply - burned).toUint128();
+        if (remaining == 0) ++_cohortHead;
+        emit RedemptionsProcessed(requestId, burned, assets, remaining);
+        return (assets, true);
+    }
+
+    /// @inheritdoc ITranche
+    function claimRedeem(uint256 requestId, address controller)
+        external
+        nonReentrant
+        returns (uint256 assets)
+    {
+        Cohort storage cohort = _cohorts[requestId];
+        Request storage own = _requests[requestId][controller];
+        uint256 shares = own.shares.latest();
+        if (shares != 0) assets = Math.mulDiv(cohort.paid, shares, cohort.shares) - own.claimed;
+        if (assets == 0) revert NothingToClaim(requestId, controller);
+        own.claimed += uint128(assets);
+        emit RedeemClaimed(controller, requestId, assets);
+        IPoolCapital(pool).sendRedemption(controller, assets);
+    }
+
+    // ----- what comes back -----
+
+    /// @inheritdoc ITranche
+    function mintRecovery(uint256 incident, uint256 openedAt, uint256 assets)
+        external
+        onlyPool
+        returns (bool held, uint256 shares)
+    {
+        uint256 snapshot = openedAt - 1;
+        if (_claimantsAt(snapshot) == 0) return (false, 0);
+        uint256 before = totalAssets();
+        // At almost no price a mint would only overflow: the rest of the price comes back instead.
+        if (!_priced(before)) return (true, 0);
+        uint256 supply = totalSupply();
+        shares = _toShares(assets, Math.max(before, assets / 1_000), supply);
+        // The traces hold 208 bits, and a release must not fail.
+        shares = Math.min(shares, type(uint208).max - supply);
+        Recovery storage recovery = recoveries[incident];
+        // What was minted for one incident is at most the supply.
+        recovery.shares = uint208(recovery.shares + shares);
+        recovery.snapshot = uint48(snapshot);
+        _mint(RECOVERIES, shares);
+        return (true, shares);
+    }
+
+    /// @inheritdoc ITranche
+    function claimRecovery(uint256 incident, address account) external nonReentrant returns (uint256 shares) {
+        Recovery memory recovery = recoveries[incident];
+        bool nobody = account == address(this) || account == DEPOSITS || account == RECOVERIES;
+        uint256 held = nobody ? 0 : balanceAt(account, recovery.snapshot);
+        uint256 got = _recovered[incident][account];
+        shares = _part(recovery, held, got);
+        if (shares == 0) revert NothingToRecover(incident, account);
+        _recovered[incident][account] = got + shares;
+        emit RecoveryClaimed(incident, account, shares);
+        _recover(account, shares);
+    }
+
+    /// @inheritdoc ITranche
+    function claimQueuedRecovery(uint256 incident, uint256 requestId, address controller)
+        external
+        nonReentrant
+        returns (uint256 shares)
+    {
+        Recovery memory recovery = recoveries[incident];
+        uint256 held = _queuedAt(requestId, controller, recovery.snapshot);
+        uint256 got = _queueRecovered[incident][requestId][controller];
+        shares = _part(recovery, held, got);
+        if (shares == 0) revert NothingToRecover(incident, controller);
+        _queueRecovered[incident][requestId][controller] = got + shares;
+        emit QueuedRecoveryClaimed(incident, requestId, controller, shares);
+        _recover(controller, shares);
+    }
+
+    /// @inheritdoc ITranche
+    function burnLocked(address account, uint256 shares) external onlyPool {
+        _burn(account, shares);
+    }
+
+    // ----- views -----
+
+    /// @notice Assets of the layer, as of the pool's last accrual.
+    function totalAssets() public view returns (uint256) {
+        return IPoolCapital(pool).layer(layer);
+    }
+
+    /// @inheritdoc ITranche
+    function convertToAssets(uint256 shares) public view returns (uint256) {
+        return _toAssets(shares, totalAssets(), totalSupply());
+    }
+
+    /// @inheritdoc ITranche
+    function convertToShares(uint256 assets) public view returns (uint256) {
+        return _toShares(assets, totalAssets(), totalSupply());
+    }
+
+    /// @notice Six decimals more than the asset.
+    function decimals() public view override returns (uint8) {
+        return _decimals;
+    }
+
+    /// @notice Balance at the end of a block that is over.
+    function balanceAt(address account, uint256 number) public view returns (uint256) {
+        return _balances[account].upperLookupRecent(number.toUint48());
+    }
+
+    /// @notice Supply at the end of a block that is over.
+    function supplyAt(uint256 number) public view returns (uint256) {
+        return _supply.upperLookupRecent(number.toUint48());
+    }
+
+    /// @notice A cohort: shares requested and left, the cap of those left, assets paid, epoch of the last look.
+    function cohorts(uint256 requestId)
+        external
+        view
+        returns (uint256 shares, uint256 remaining, uint256 cap, uint256 paid, uint256 lookedAt)
+    {
+        Cohort storage c = _cohorts[requestId];
+        return (c.shares, c.remaining.latest(), c.cap, c.paid, c.lookedAt);
+    }
+
+    /// @notice A redemption: shares requested and assets claimed.
+    function requests(uint256 requestId, address controller)
+        external
+        view
+        returns (uint256 shares, uint256 claimed)
+    {
+        Request storage r = _requests[requestId][controller];
+        return (r.shares.latest(), r.claimed);
+    }
+
+    /// @notice Shares claimed of a recovery, by an account and from the queues.
+    function recovered(uint256 incident, uint256 requestId, address account)
+        external
+        view
+        returns (uint256 held, uint256 queued)
+    {
+        return (_recovered[incident][account], _queueRecovered[incident][requestId][account]);
+    }
+
+    // ----- inside -----
+
+    /// @dev Every change of a balance passes here: checkpoints are complete and the curator's lock holds.
+    function _update(address from, address to, uint256 value) internal override {
+        super._update(from, to, value);
+        if (from != address(0)) _checkpoint(_balances[from], balanceOf(from));
+        if (to != address(0)) _checkpoint(_balances[to], balanceOf(to));
+        if (from == address(0) || to == address(0)) _checkpoint(_supply, totalSupply());
+        if (from == _curator && from != address(0)) {
+            uint256 locked = IPool(pool).locked();
+            if (balanceOf(from) < locked) revert SharesLocked(locked, balanceOf(from));
+        }
+    }
+
+    function _recover(address account, uint256 shares) private {
+        _transfer(RECOVERIES, account, shares);
+        if (account == _curator) IPoolCapital(pool).lockRecovered(shares);
+    }
+
+    function _burnQueued(Cohort storage cohort, uint256 shares) private {
+        if (shares == 0) return;
+        if (cohort.firstBurnAt == 0) cohort.firstBurnAt = uint48(block.number);
+        _pushBy(cohort.remaining, -int256(shares));
+        _burn(address(this), shares);
+    }
+
+    function _part(Recovery memory recovery, uint256 held, uint256 got) private view returns (uint256) {
+        if (held == 0) return 0;
+        return Math.mulDiv(recovery.shares, held, _claimantsAt(recovery.snapshot)) - got;
+    }
+
+    /// @dev Shares at the end of a block whose holders can be named.
+    function _claimantsAt(uint256 number) private view returns (uint256) {
+        return supplyAt(number) - balanceAt(RECOVERIES, number);
+    }
+
+    /// @dev What stood under a requestId at the end of a block, in both queues.
+    function _queuedAt(uint256 requestId, address controller, uint48 number) private view returns (uint256 shares) {
+        Cohort storage cohort = _cohorts[requestId];
+        Request storage own = _requests[requestId][controller];
+        bool whole = cohort.firstBurnAt == 0 || cohort.firstBurnAt > number;
+        // Before its first payment a cohort may still have grown since; later its parts are fixed.
+        shares = whole
+            ? own.shares.upperLookupRecent(number)
+            : Math.mulDiv(cohort.remaining.upperLookupRecent(number), own.shares.latest(), cohort.shares);
+
+        Batch storage batch = batches[requestId];
+        Deposit storage deposit = deposits[requestId][controller];
+        bool unclaimed = deposit.claimedAt == 0 || deposit.claimedAt > number;
+        bool processed = batch.processedAt != 0 && batch.processedAt <= number && !batch.returned;
+        if (processed && unclaimed) shares += _sharesOf(batch, deposit);
+    }
+
+    function _sharesOf(Batch storage batch, Deposit storage own) private view returns (uint256) {
+        return Math.mulDiv(batch.shares, own.assets, batch.assets);
+    }
+
+    function _takesDeposits(uint256 assets) private view returns (bool) {
+        return _priced(assets) && IPool(pool).closedAt() == 0;
+    }
+
+    function _priced(uint256 assets) private view returns (bool) {
+        return assets * PRICE_FLOOR >= totalSupply();
+    }
+
+    function _checkpoint(Checkpoints.Trace208 storage trace, uint256 value) private {
+        trace.push(uint48(block.number), value.toUint208());
+    }
+
+    function _pushBy(Checkpoints.Trace208 storage trace, int256 change) private {
+        _checkpoint(trace, uint256(int256(uint256(trace.latest())) + change));
+    }
+
+    /// @dev Rounds down, for those who stay.
+    function _toAssets(uint256 shares, uint256 assets, uint256 supply) private pure returns (uint256) {
+        return Math.mulDiv(shares, assets + 1, supply + SHARE_OFFSET);
+    }
+
+    /// @dev Rounds down, for those who hold.
+    function _toShares(uint256 assets, uint256 layerAssets, uint256 supply) private pure returns (uint256) {
+        return Math.mulDiv(assets, supply + SHARE_OFFSET, layerAssets + 1);
+    }
+}
