@@ -1,23 +1,26 @@
-//! The proof of one block: its header, and the accounts and words that something reads in it.
+//! The proof of one block: its header, and accounts and words that are proven under its state root.
 
-use crate::gauge::{AccountReads, AccountWords, Words};
+use std::collections::BTreeMap;
+
+use crate::gauge::{AccountReads, AccountWords, GaugeSpec, ReadError, Reading, Words};
 use crate::header::{Header, HeaderError};
+use crate::packed::{PackedError, Packer};
 use crate::proof::{AccountProof, ProofError};
-use alloy::primitives::{B256, Bytes};
+use alloy::primitives::{Address, B256, Bytes};
 use breakwater_chain::{ChainError, Endpoints, Head, Lie, Rejection};
 
 /// Slots in one request: some nodes refuse more than a thousand.
-const SLOTS_PER_REQUEST: usize = 256;
+pub const SLOTS_PER_REQUEST: usize = 256;
 
-/// A header with proven accounts, in the order in which they were asked for.
+/// A header with proven accounts and words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockProof {
     header: Header,
     rlp: Bytes,
-    accounts: Vec<AccountProof>,
+    accounts: BTreeMap<Address, AccountProof>,
 }
 
-/// Why a block cannot be proven.
+/// Why a block proves nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BlockError {
     /// No endpoint gave a good answer; each is named with what it did.
@@ -31,23 +34,36 @@ pub enum BlockError {
         /// What is wrong with it.
         error: HeaderError,
     },
-    /// Parts that do not belong together.
+    /// Parts that do not belong together, or a word that is not proven here.
     #[error(transparent)]
     Proof(#[from] ProofError),
+    /// The walks do not fit into evidence.
+    #[error(transparent)]
+    Packed(#[from] PackedError),
+    /// The gauge cannot be read in this block.
+    #[error("block {number}: {error}")]
+    Read {
+        /// The block.
+        number: u64,
+        /// Why not.
+        error: Box<ReadError>,
+    },
 }
 
 impl BlockProof {
     /// Puts a header and accounts that are proven under its state root together.
     ///
     /// # Errors
-    /// [`BlockError::Header`].
+    /// [`BlockError::Header`], or [`BlockError::Proof`] if an account was proven under another root.
     pub fn new(head: &Head, accounts: Vec<AccountProof>) -> Result<Self, BlockError> {
         let header =
             Header::parse(head.rlp()).map_err(|error| BlockError::Header { number: head.number(), error })?;
-        Ok(Self { header, rlp: head.rlp().clone(), accounts })
+        let mut block = Self { header, rlp: head.rlp().clone(), accounts: BTreeMap::new() };
+        accounts.into_iter().try_for_each(|account| block.add(account))?;
+        Ok(block)
     }
 
-    /// Fetches and verifies what `reads` asks for.
+    /// Fetches and verifies what `reads` ask for, each account once.
     ///
     /// A false answer is recorded against its endpoint and the next one is asked.
     ///
@@ -58,11 +74,21 @@ impl BlockProof {
         head: &Head,
         reads: &[AccountReads],
     ) -> Result<Self, BlockError> {
-        let mut accounts = Vec::with_capacity(reads.len());
+        let mut block = Self::new(head, Vec::new())?;
+        let mut wanted: BTreeMap<Address, Vec<B256>> = BTreeMap::new();
         for read in reads {
-            accounts.push(fetch_account(endpoints, head, read).await?);
+            wanted.entry(read.account).or_default().extend(&read.slots);
         }
-        Self::new(head, accounts)
+        for (account, mut slots) in wanted {
+            slots.sort_unstable();
+            slots.dedup();
+            // An account without slots is asked for as well.
+            let none: &[B256] = &[];
+            for slots in slots.chunks(SLOTS_PER_REQUEST).chain(slots.is_empty().then_some(none)) {
+                block.add(fetch_account(endpoints, head, account, slots).await?)?;
+            }
+        }
+        Ok(block)
     }
 
     /// The header's fields.
@@ -75,42 +101,88 @@ impl BlockProof {
         &self.rlp
     }
 
-    /// The accounts.
-    pub fn accounts(&self) -> &[AccountProof] {
-        &self.accounts
+    /// What is proven of an account.
+    pub fn account(&self, address: Address) -> Option<&AccountProof> {
+        self.accounts.get(&address)
     }
 
-    /// The same block with only these accounts and slots, in this order.
+    /// The words that `reads` ask for, as [`GaugeSpec::read`] takes them.
     ///
     /// # Errors
     /// [`BlockError::Proof`] for something that is not proven here.
-    pub fn select(&self, reads: &[AccountReads]) -> Result<Self, BlockError> {
+    pub fn words(&self, reads: &[AccountReads]) -> Result<Words, BlockError> {
         let accounts = reads
             .iter()
             .map(|read| {
-                let found = self.accounts.iter().find(|proof| proof.address() == read.account);
-                let missing = || ProofError::Answer {
-                    what: "proven account",
-                    expected: read.account.to_string(),
-                    got: "none".to_owned(),
-                };
-                found.ok_or_else(missing)?.select(&read.slots)
+                let proof = self.proven(read.account)?;
+                let slots = read.slots.iter().map(|slot| Ok(proof.slot(*slot)?.value()));
+                Ok(AccountWords {
+                    code_hash: proof.state().code_hash,
+                    balance: proof.state().balance,
+                    slots: slots.collect::<Result<_, ProofError>>()?,
+                })
             })
-            .collect::<Result<_, _>>()?;
-        Ok(Self { header: self.header, rlp: self.rlp.clone(), accounts })
+            .collect::<Result<_, ProofError>>()?;
+        Ok(Words { number: self.header.number, time: self.header.time, accounts })
     }
 
-    /// The proven words, as [`GaugeSpec::read`](crate::gauge::GaugeSpec::read) takes them.
-    pub fn words(&self) -> Words {
-        let words = |proof: &AccountProof| AccountWords {
-            code_hash: proof.state().code_hash,
-            balance: proof.state().balance,
-            slots: proof.slots().iter().map(|slot| slot.value()).collect(),
-        };
-        Words {
-            number: self.header.number,
-            time: self.header.time,
-            accounts: self.accounts.iter().map(words).collect(),
+    /// Reads a gauge as at the onset and the block after it; see [`GaugeSpec::read`].
+    ///
+    /// # Errors
+    /// [`BlockError::Read`], or [`BlockError::Proof`] if a word is not proven here.
+    pub fn read(&self, spec: &GaugeSpec, holders: &[Address]) -> Result<Reading, BlockError> {
+        let words = self.words(&spec.reads(holders))?;
+        spec.read(&words, holders)
+            .map_err(|error| BlockError::Read { number: words.number, error: Box::new(error) })
+    }
+
+    /// Reads a gauge as at a later block; see [`GaugeSpec::read_later`].
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_later(&self, spec: &GaugeSpec, holders: &[Address]) -> Result<Reading, BlockError> {
+        let words = self.words(&spec.reads(holders))?;
+        spec.read_later(&words, holders)
+            .map_err(|error| BlockError::Read { number: words.number, error: Box::new(error) })
+    }
+
+    /// Packs the walks of `reads`: each account's, then those of its slots in order.
+    ///
+    /// # Errors
+    /// [`BlockError::Proof`] for something that is not proven here, [`BlockError::Packed`] if it is too much.
+    pub fn pack(&self, reads: &[AccountReads], packer: &mut Packer) -> Result<(), BlockError> {
+        for read in reads {
+            let proof = self.proven(read.account)?;
+            packer.push(proof.nodes())?;
+            for slot in &read.slots {
+                packer.push(proof.slot(*slot)?.nodes())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn proven(&self, account: Address) -> Result<&AccountProof, ProofError> {
+        self.accounts.get(&account).ok_or_else(|| ProofError::Answer {
+            what: "proven account",
+            expected: account.to_string(),
+            got: "none".to_owned(),
+        })
+    }
+
+    fn add(&mut self, proof: AccountProof) -> Result<(), ProofError> {
+        if proof.state_root() != self.header.state_root {
+            return Err(ProofError::Answer {
+                what: "state root",
+                expected: self.header.state_root.to_string(),
+                got: proof.state_root().to_string(),
+            });
+        }
+        match self.accounts.get_mut(&proof.address()) {
+            Some(known) => known.extend(proof),
+            None => {
+                self.accounts.insert(proof.address(), proof);
+                Ok(())
+            }
         }
     }
 }
@@ -118,32 +190,17 @@ impl BlockProof {
 async fn fetch_account(
     endpoints: &Endpoints,
     head: &Head,
-    read: &AccountReads,
-) -> Result<AccountProof, BlockError> {
-    let mut unique: Vec<B256> = read.slots.clone();
-    unique.sort_unstable();
-    unique.dedup();
-    let mut whole: Option<AccountProof> = None;
-    // An account without slots is asked for once as well.
-    let empty: &[B256] = &[];
-    let chunks = unique.chunks(SLOTS_PER_REQUEST).chain(unique.is_empty().then_some(empty));
-    for slots in chunks {
-        let part = endpoints
-            .proof_checked(head, read.account, slots, |answer| {
-                AccountProof::verify(head.state_root(), read.account, slots, answer).map_err(reject)
-            })
-            .await?;
-        match &mut whole {
-            Some(whole) => whole.extend(part)?,
-            None => whole = Some(part),
-        }
-    }
-    // There is always at least one chunk.
-    let whole = whole.ok_or_else(|| ChainError::Empty("no slots to prove".to_owned()))?;
-    Ok(whole.select(&read.slots)?)
+    account: Address,
+    slots: &[B256],
+) -> Result<AccountProof, ChainError> {
+    endpoints
+        .proof_checked(head, account, slots, |answer| {
+            AccountProof::verify(head.state_root(), account, slots, answer).map_err(reject)
+        })
+        .await
 }
 
-/// A proof that does not hold is a lie; the endpoint is named by whoever asked it.
+/// A proof that does not hold is a lie; whoever asked names the endpoint.
 fn reject(error: ProofError) -> Rejection {
     let lie = match error {
         ProofError::Answer { what, expected, got } => Lie::new(what, expected, got),

@@ -3,6 +3,8 @@
 //! Each proof is checked twice: by [`trie::walk`], which decides as the contract does, and by
 //! `alloy_trie`. What a node merely claims beside its proof (balance, value) must be what it proves.
 
+use std::collections::BTreeMap;
+
 use crate::packed::AccountState;
 use crate::trie::{self, Key, TrieError};
 use alloy::primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
@@ -81,10 +83,11 @@ impl SlotProof {
 /// A proven account with some of its storage words; it can only be made by verifying.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountProof {
+    state_root: B256,
     address: Address,
     state: AccountState,
     nodes: Vec<Bytes>,
-    slots: Vec<SlotProof>,
+    slots: BTreeMap<B256, SlotProof>,
 }
 
 impl AccountProof {
@@ -113,10 +116,11 @@ impl AccountProof {
             .zip(answer.storage_proof)
             .map(|(slot, proof)| {
                 same("slot of a storage proof", *slot, proof.key.as_b256())?;
-                verify_slot(state.storage_root, address, *slot, proof.value, proof.proof)
+                let proof = verify_slot(state.storage_root, address, *slot, proof.value, proof.proof)?;
+                Ok((*slot, proof))
             })
-            .collect::<Result<_, _>>()?;
-        Ok(Self { address, state, nodes, slots })
+            .collect::<Result<_, ProofError>>()?;
+        Ok(Self { state_root, address, state, nodes, slots })
     }
 
     /// Its address.
@@ -134,39 +138,38 @@ impl AccountProof {
         &self.nodes
     }
 
-    /// The slots in the order asked for.
-    pub fn slots(&self) -> &[SlotProof] {
-        &self.slots
+    /// The proven slots, ascending.
+    pub fn slots(&self) -> impl Iterator<Item = &SlotProof> {
+        self.slots.values()
+    }
+
+    /// The proof of one slot.
+    ///
+    /// # Errors
+    /// [`ProofError::Answer`] for a slot that is not proven here.
+    pub fn slot(&self, slot: B256) -> Result<&SlotProof, ProofError> {
+        let missing = || ProofError::Answer {
+            what: "proven slot",
+            expected: format!("{slot} of {}", self.address),
+            got: "none".to_owned(),
+        };
+        self.slots.get(&slot).ok_or_else(missing)
+    }
+
+    /// The state root under which all of it is proven.
+    pub fn state_root(&self) -> B256 {
+        self.state_root
     }
 
     /// Joins proofs of further slots of the same account in the same block.
     ///
     /// # Errors
-    /// [`ProofError::Answer`] if the account or its state is another.
+    /// [`ProofError::Answer`] if the account or the state root is another.
     pub fn extend(&mut self, other: Self) -> Result<(), ProofError> {
         same("address", self.address, other.address)?;
-        same("storage root", self.state.storage_root, other.state.storage_root)?;
+        same("state root", self.state_root, other.state_root)?;
         self.slots.extend(other.slots);
         Ok(())
-    }
-
-    /// The same proof with only these slots, in this order; a slot may stand in it twice.
-    ///
-    /// # Errors
-    /// [`ProofError::Answer`] for a slot that is not proven here.
-    pub fn select(&self, slots: &[B256]) -> Result<Self, ProofError> {
-        let slots = slots
-            .iter()
-            .map(|slot| {
-                let found = self.slots.iter().find(|proof| proof.slot == *slot).cloned();
-                found.ok_or_else(|| ProofError::Answer {
-                    what: "proven slot",
-                    expected: slot.to_string(),
-                    got: "none".to_owned(),
-                })
-            })
-            .collect::<Result<_, _>>()?;
-        Ok(Self { slots, nodes: self.nodes.clone(), ..*self })
     }
 }
 

@@ -112,7 +112,7 @@ fn check_account(harness: &mut Harness, root: B256, answer: &EIP1186AccountProof
         let one = EIP1186AccountProofResponse { storage_proof: vec![proof.clone()], ..answer.clone() };
         match AccountProof::verify(root, answer.address, &[slot], one) {
             Ok(verified) => {
-                let verified = &verified.slots()[0];
+                let verified = verified.slot(slot).unwrap();
                 assert_eq!(verified.value(), proof.value);
                 let word = harness.storage(pack(verified.nodes()), state.storage_root, slot).unwrap();
                 assert_eq!(word, proof.value);
@@ -157,7 +157,7 @@ fn whole_blocks_share_their_nodes() {
     for answer in recorded.proofs {
         let slots: Vec<B256> = answer.storage_proof.iter().map(|proof| proof.key.as_b256()).collect();
         let proof = AccountProof::verify(recorded.state_root, answer.address, &slots, answer).unwrap();
-        for nodes in std::iter::once(proof.nodes()).chain(proof.slots().iter().map(|slot| slot.nodes())) {
+        for nodes in std::iter::once(proof.nodes()).chain(proof.slots().map(|slot| slot.nodes())) {
             packer.push(nodes).unwrap();
             whole += nodes.iter().map(|node| node.len()).sum::<usize>();
         }

@@ -1,0 +1,51 @@
+//! Prepares the committed artifacts for `sol!`.
+//!
+//! `sol!` puts a struct of an interface into a module of its own, from which the enums beside the contract
+//! cannot be named.
+//! So enums become the numbers that the ABI has for them, and structs lose the name before the dot.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+const ARTIFACTS: &str = "../../contracts/artifacts";
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo::rerun-if-changed={ARTIFACTS}");
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
+    for entry in fs::read_dir(ARTIFACTS)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            write(&path, &out).map_err(|error| format!("{}: {error}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+fn write(path: &Path, out: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let mut artifact: Value = serde_json::from_str(&fs::read_to_string(path)?)?;
+    flatten(&mut artifact["abi"]);
+    let name = path.file_name().ok_or("a file has a name")?;
+    Ok(fs::write(out.join(name), artifact.to_string())?)
+}
+
+fn flatten(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(flatten),
+        Value::Object(map) => {
+            if let Some(Value::String(internal)) = map.get("internalType") {
+                if internal.starts_with("enum ") {
+                    map.remove("internalType");
+                } else if let Some((_, name)) =
+                    internal.strip_prefix("struct ").and_then(|name| name.split_once('.'))
+                {
+                    let flat = format!("struct {name}");
+                    map.insert("internalType".to_owned(), flat.into());
+                }
+            }
+            map.values_mut().for_each(flatten);
+        }
+        _ => {}
+    }
+}

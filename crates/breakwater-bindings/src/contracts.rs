@@ -1,0 +1,100 @@
+//! Calls, answers, events, errors and bytecode of each contract, from the committed artifacts.
+//!
+//! Structs that several contracts share come out once for each of them; the [`From`] impls lead from the
+//! types of [`crate::gauges`] to theirs.
+// The macro writes one item for each item of an ABI; the documentation is in the Solidity files.
+#![allow(missing_docs, clippy::too_many_arguments, clippy::large_enum_variant, clippy::pub_underscore_fields)]
+
+use crate::gauges;
+use alloy::sol;
+
+sol! {
+    #![sol(all_derives = true)]
+    Catalog, concat!(env!("OUT_DIR"), "/Catalog.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    EthereumHistory, concat!(env!("OUT_DIR"), "/EthereumHistory.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    Incidents, concat!(env!("OUT_DIR"), "/Incidents.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    Policies, concat!(env!("OUT_DIR"), "/Policies.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    ProofRung, concat!(env!("OUT_DIR"), "/ProofRung.json")
+}
+
+/// A gauge as one contract's calls take it: the same fields, under that contract's own type.
+macro_rules! gauge_spec_of {
+    ($contract:ident) => {
+        impl From<gauges::GaugeSpec> for $contract::GaugeSpec {
+            fn from(spec: gauges::GaugeSpec) -> Self {
+                Self {
+                    chainId: spec.chainId,
+                    form: spec.form as u8,
+                    asset: spec.asset,
+                    threshold: spec.threshold,
+                    growth: spec.growth,
+                    pinnedAt: spec.pinnedAt,
+                    floor: spec.floor,
+                    assets0: spec.assets0,
+                    shares0: spec.shares0,
+                    accounts: spec.accounts.into_iter().map(Into::into).collect(),
+                    pins: spec.pins.into_iter().map(Into::into).collect(),
+                    terms: spec.terms.into_iter().map(Into::into).collect(),
+                    holding: spec.holding.into(),
+                }
+            }
+        }
+
+        impl From<gauges::PinnedAccount> for $contract::PinnedAccount {
+            fn from(pinned: gauges::PinnedAccount) -> Self {
+                Self { account: pinned.account, codeHash: pinned.codeHash }
+            }
+        }
+
+        impl From<gauges::Pin> for $contract::Pin {
+            fn from(pin: gauges::Pin) -> Self {
+                Self { account: pin.account, slot: pin.slot, value: pin.value }
+            }
+        }
+
+        impl From<gauges::Term> for $contract::Term {
+            fn from(term: gauges::Term) -> Self {
+                Self {
+                    account: term.account,
+                    side: term.side as u8,
+                    native: term.native,
+                    slot: term.slot,
+                    offset: term.offset,
+                    width: term.width,
+                    scale: term.scale,
+                }
+            }
+        }
+
+        impl From<gauges::Holding> for $contract::Holding {
+            fn from(holding: gauges::Holding) -> Self {
+                Self {
+                    account: holding.account,
+                    vyper: holding.vyper,
+                    nested: holding.nested,
+                    offset: holding.offset,
+                    width: holding.width,
+                    scale: holding.scale,
+                    word: holding.word,
+                    base: holding.base,
+                    innerKey: holding.innerKey,
+                }
+            }
+        }
+    };
+}
+
+gauge_spec_of!(Catalog);
+gauge_spec_of!(ProofRung);
