@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use alloy::primitives::Address;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 const EXIT_CODES: &str =
@@ -50,6 +51,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: ChainCommand,
     },
+    /// Gauges: how the health of a contract is read from chain state
+    Gauge {
+        #[command(subcommand)]
+        command: GaugeCommand,
+    },
     /// Play attack cases on a local chain and see what Breakwater proves and pays
     Replay {
         /// Cases in the format attack-corpus/1, or folders of them
@@ -66,6 +72,57 @@ pub(crate) enum ChainCommand {
         #[command(flatten)]
         rpc: Rpc,
     },
+}
+
+/// Gauges.
+#[derive(Debug, Subcommand)]
+pub(crate) enum GaugeCommand {
+    /// Find the gauge of a contract, or why there is none and which rung serves
+    Compile(GaugeCompile),
+    /// What a gauge reads at blocks, proven against their state roots
+    Read(GaugeRead),
+}
+
+/// What to compile and how.
+#[derive(Debug, Args)]
+pub(crate) struct GaugeCompile {
+    /// The contract to cover
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) subject: Address,
+    /// First block of the traffic to look at; the contract's creation is best
+    #[arg(long, value_name = "BLOCK", default_value_t = 0)]
+    pub(crate) from_block: u64,
+    /// Block at which the gauge is compared with the contract's own answers; may be given several times, the
+    /// newest is the one it is compiled at [default: the newest of the chain]
+    #[arg(long = "block", value_name = "BLOCK")]
+    pub(crate) blocks: Vec<u64>,
+    /// Smallest loss that is an incident, in basis points
+    #[arg(long, value_name = "BPS", default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub(crate) threshold_bps: u16,
+    /// How fast assets per share may honestly rise, in basis points a year
+    #[arg(long, value_name = "BPS", default_value_t = 2_000)]
+    pub(crate) growth_bps: u16,
+    /// Smallest claims or shares at which a loss is defined [default: a hundredth of those now]
+    #[arg(long, value_name = "UNITS")]
+    pub(crate) floor: Option<u128>,
+    #[command(flatten)]
+    pub(crate) rpc: Rpc,
+}
+
+/// What to read.
+#[derive(Debug, Args)]
+pub(crate) struct GaugeRead {
+    /// File with a gauge, as `gauge compile --json` prints it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) gauge: PathBuf,
+    /// Block to read; may be given several times [default: the newest]
+    #[arg(long = "block", value_name = "BLOCK")]
+    pub(crate) blocks: Vec<u64>,
+    /// Further holder of an enumerated gauge; may be given several times
+    #[arg(long = "holder", value_name = "ADDRESS")]
+    pub(crate) holders: Vec<Address>,
+    #[command(flatten)]
+    pub(crate) rpc: Rpc,
 }
 
 /// Where the chain is.

@@ -14,6 +14,8 @@ pub(crate) enum Outcome {
     Ok,
     /// Done, and what was looked at is not as it should be; the output says what.
     Failed,
+    /// Done for a part of what was asked; the output says what is missing.
+    Partial,
 }
 
 impl From<Outcome> for ExitCode {
@@ -21,6 +23,7 @@ impl From<Outcome> for ExitCode {
         match outcome {
             Outcome::Ok => Self::SUCCESS,
             Outcome::Failed => Self::FAILURE,
+            Outcome::Partial => Self::from(4),
         }
     }
 }

@@ -7,6 +7,7 @@ mod args;
 mod chain;
 mod connect;
 mod failure;
+mod gauge;
 mod local;
 mod replay;
 mod revert;
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::{ChainCommand, Cli, Command};
+use crate::args::{ChainCommand, Cli, Command, GaugeCommand};
 use crate::failure::{Failure, Outcome};
 
 fn main() -> ExitCode {
@@ -40,6 +41,8 @@ fn run(cli: Cli) -> Result<Outcome, Failure> {
     runtime.block_on(async {
         match cli.command {
             Command::Chain { command: ChainCommand::Check { rpc } } => chain::check(&rpc, &screen).await,
+            Command::Gauge { command: GaugeCommand::Compile(asked) } => gauge::compile(&asked, &screen).await,
+            Command::Gauge { command: GaugeCommand::Read(asked) } => gauge::read(&asked, &screen).await,
             Command::Replay { paths } => replay::replay(&paths, &screen).await,
         }
     })
