@@ -1,6 +1,8 @@
 //! Gauges, the gauge compiler, and header, account and storage proofs.
 
 pub mod block;
+pub mod compiler;
+pub mod evidence;
 pub mod gauge;
 pub mod header;
 pub mod packed;

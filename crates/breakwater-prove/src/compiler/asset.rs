@@ -90,7 +90,8 @@ impl Purse {
                 }
             };
             let Some(leaf @ Leaf::Word { account, slot, offset, width }) = known else { continue };
-            let gift = asset.leaf.read(view)?.saturating_mul(U256::from(10)).max(U256::from(10).pow(U256::from(24)));
+            let gift =
+                asset.leaf.read(view)?.saturating_mul(U256::from(10)).max(U256::from(10).pow(U256::from(24)));
             let room = super::linear::mask(width.min(120));
             let balance = leaf.read(view)?.saturating_add(gift).min(room);
             let word = fork.storage(account, slot)?;

@@ -96,7 +96,12 @@ fn forwarded(trace: &Trace, contract: Address) -> Option<(Address, BTreeSet<Pinn
 
 /// The words that named an account before a frame was entered. If the word is not the contract's
 /// own (a beacon's), the words that named that other account are pinned too.
-pub(crate) fn pointers(trace: &Trace, frame: usize, target: Address, contract: Address) -> BTreeSet<PinnedWord> {
+pub(crate) fn pointers(
+    trace: &Trace,
+    frame: usize,
+    target: Address,
+    contract: Address,
+) -> BTreeSet<PinnedWord> {
     let mut pins = BTreeSet::new();
     let mut wanted = vec![target];
     let mut seen = BTreeSet::new();

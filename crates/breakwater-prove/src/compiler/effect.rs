@@ -56,7 +56,11 @@ impl Effect {
     }
 
     /// The effect of a simulated call that returned.
-    pub(crate) fn of_probe(what: String, request: &breakwater_evm::CallRequest, outcome: &CallOutcome) -> Self {
+    pub(crate) fn of_probe(
+        what: String,
+        request: &breakwater_evm::CallRequest,
+        outcome: &CallOutcome,
+    ) -> Self {
         Self {
             origin: Origin::Probe(what),
             caller: request.caller,
@@ -76,12 +80,15 @@ impl Effect {
     /// How a number moved.
     pub(crate) fn moved(&self, leaf: &Leaf) -> I256 {
         match *leaf {
-            Leaf::Word { account, slot, offset, width } => self
-                .word(account, slot)
-                .map_or(I256::ZERO, |(before, after)| diff(field(before, offset, width), field(after, offset, width))),
-            Leaf::Native(account) => {
-                self.changes.get(&account).map_or(I256::ZERO, |change| diff(change.balance.0, change.balance.1))
+            Leaf::Word { account, slot, offset, width } => {
+                self.word(account, slot).map_or(I256::ZERO, |(before, after)| {
+                    diff(field(before, offset, width), field(after, offset, width))
+                })
             }
+            Leaf::Native(account) => self
+                .changes
+                .get(&account)
+                .map_or(I256::ZERO, |change| diff(change.balance.0, change.balance.1)),
         }
     }
 

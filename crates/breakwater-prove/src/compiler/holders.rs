@@ -46,13 +46,24 @@ impl HolderIndex {
         let number = replay.head.block.number;
         self.fed = Some(self.fed.map_or(number, |fed| fed.max(number)));
         let mut fresh = Vec::new();
-        for tx in replay.transactions.iter().filter(|tx| touches(tx, self.subject)) {
+        let subject = self.subject;
+        for tx in replay.transactions.iter().filter(|tx| touches(tx, subject)) {
             self.learn_keys(tx, number, &mut fresh);
             for address in people(tx) {
                 self.add(address, number, &mut fresh);
             }
         }
         fresh
+    }
+
+    /// Takes over the candidates of another index.
+    pub(crate) fn adopt(&mut self, other: &Self) {
+        let mut fresh = Vec::new();
+        for (address, number) in &other.seen {
+            self.add(*address, *number, &mut fresh);
+        }
+        self.fed = self.fed.max(other.fed);
+        self.dropped += other.dropped;
     }
 
     /// Candidates, ascending.
@@ -124,7 +135,8 @@ pub(crate) fn entries(
 ) -> Result<Vec<(Address, U256)>, EvmError> {
     let mut found = Vec::new();
     for part in candidates.chunks(READS_AT_ONCE) {
-        let wants: Vec<Want> = part.iter().map(|one| Want::Storage(shape.account, shape.slot(*one))).collect();
+        let wants: Vec<Want> =
+            part.iter().map(|one| Want::Storage(shape.account, shape.slot(*one))).collect();
         view.reader().prefetch(&wants, view.block())?;
         for holder in part {
             let word = view.storage(shape.account, shape.slot(*holder))?;

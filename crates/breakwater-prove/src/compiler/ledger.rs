@@ -13,14 +13,26 @@ use super::{
 /// Places within a word where a number is looked for when no getter tells: the whole word, and
 /// the usual packings.
 const FIELDS: [(usize, usize); 12] = [
-    (0, 256), (0, 128), (128, 128), (0, 112), (112, 112), (0, 96), (96, 160), (160, 96), (0, 64), (64, 64),
-    (64, 128), (128, 64),
+    (0, 256),
+    (0, 128),
+    (128, 128),
+    (0, 112),
+    (112, 112),
+    (0, 96),
+    (96, 160),
+    (160, 96),
+    (0, 64),
+    (64, 64),
+    (64, 128),
+    (128, 64),
 ];
 /// Numbers of decimals by which claims and assets may differ.
 const DECIMALS_MAX: u32 = 18;
 /// Credited over received, for tokens that take a fee on transfer: at most ten per cent more.
 const FEE_NUM: u64 = 10;
 const FEE_DEN: u64 = 9;
+/// Addresses too small to be taken for one, to which shares are burned or locked away.
+const NOBODIES: [u8; 2] = [0, 1];
 /// Units by which amounts may differ through rounding.
 const DUST: u64 = 2;
 
@@ -55,6 +67,14 @@ pub(crate) fn writes(effects: &[Effect], preimages: &Preimages, account: Address
             for (shape, holder) in preimages.path(account, slot).shapes() {
                 all.entry(shape).or_default().push((index, holder, before, after));
             }
+        }
+    }
+    for (shape, entries) in &mut all {
+        for nobody in NOBODIES.map(Address::with_last_byte) {
+            let slot = shape.slot(nobody);
+            let written =
+                effects.iter().enumerate().filter_map(|(index, e)| Some((index, e.word(account, slot)?)));
+            entries.extend(written.map(|(index, (before, after))| (index, nobody, before, after)));
         }
     }
     all
@@ -120,7 +140,8 @@ impl Fit {
 pub(crate) fn claim_moves(ledger: &Ledger, writes: &Writes, effects: usize) -> Vec<I256> {
     let mut moves = vec![I256::ZERO; effects];
     for (index, _, before, after) in writes.get(&ledger.shape).into_iter().flatten() {
-        let moved = diff(field(*before, ledger.offset, ledger.width), field(*after, ledger.offset, ledger.width));
+        let moved =
+            diff(field(*before, ledger.offset, ledger.width), field(*after, ledger.offset, ledger.width));
         moves[*index] = moves[*index].saturating_add(moved);
     }
     moves
@@ -131,7 +152,7 @@ pub(crate) fn fit(claims: &[I256], assets: &[I256]) -> Fit {
     let mut fit = Fit::default();
     for (index, (claim, asset)) in claims.iter().zip(assets).enumerate() {
         let (owed, held) = (size(*claim), size(*asset));
-        match (claim.signum().as_i64(), asset.signum().as_i64()) {
+        match (sign(*claim), sign(*asset)) {
             (1, 1) if !exceeds(owed, held, FEE_NUM, FEE_DEN) => {
                 // Much more coming in than is credited is another kind of business (a price paid).
                 if !exceeds(held, owed, FEE_NUM, FEE_DEN) {
@@ -140,7 +161,9 @@ pub(crate) fn fit(claims: &[I256], assets: &[I256]) -> Fit {
                 }
             }
             (1, _) => fit.grows.push(index),
-            (-1, -1) if held > owed.saturating_add(owed / U256::from(1_000)).saturating_add(U256::from(DUST)) => {
+            (-1, -1)
+                if held > owed.saturating_add(owed / U256::from(1_000)).saturating_add(U256::from(DUST)) =>
+            {
                 fit.overpays.push(index);
             }
             (-1, -1) if held.saturating_mul(U256::from(2)) >= owed => fit.outs += 1,
@@ -151,14 +174,8 @@ pub(crate) fn fit(claims: &[I256], assets: &[I256]) -> Fit {
     fit
 }
 
-trait Sign {
-    fn as_i64(self) -> i64;
-}
-
-impl Sign for I256 {
-    fn as_i64(self) -> i64 {
-        i64::try_from(self).unwrap_or_default()
-    }
+fn sign(moved: I256) -> i8 {
+    i8::from(moved.is_positive()) - i8::from(moved.is_negative())
 }
 
 /// Whether one amount exceeds another by more than num / den and the dust.

@@ -44,7 +44,12 @@ impl Leaf {
     }
 
     /// The request with this number replaced.
-    pub(crate) fn replaced(&self, request: CallRequest, view: &View, value: U256) -> Result<CallRequest, EvmError> {
+    pub(crate) fn replaced(
+        &self,
+        request: CallRequest,
+        view: &View,
+        value: U256,
+    ) -> Result<CallRequest, EvmError> {
         match *self {
             Self::Native(account) => Ok(request.with_balance(account, value)),
             Self::Word { account, slot, offset, width } => {
@@ -82,15 +87,20 @@ impl Linear {
 
     /// The sum at a view's block.
     pub(crate) fn read(&self, view: &View) -> Result<U256, EvmError> {
-        let values: BTreeMap<Leaf, U256> =
-            self.parts.iter().map(|part| Ok((part.leaf, part.leaf.read(view)?))).collect::<Result<_, EvmError>>()?;
+        let values: BTreeMap<Leaf, U256> = self
+            .parts
+            .iter()
+            .map(|part| Ok((part.leaf, part.leaf.read(view)?)))
+            .collect::<Result<_, EvmError>>()?;
         Ok(self.sum(|leaf| values.get(leaf).copied().unwrap_or_default()))
     }
 
     /// The only part, if it is one plain storage field.
     pub(crate) fn single(&self) -> Option<Leaf> {
         match self.parts[..] {
-            [Part { leaf: leaf @ Leaf::Word { .. }, negative: false, scale: 1 }] if self.constant.is_zero() => {
+            [Part { leaf: leaf @ Leaf::Word { .. }, negative: false, scale: 1 }]
+                if self.constant.is_zero() =>
+            {
                 Some(leaf)
             }
             _ => None,
@@ -114,7 +124,11 @@ pub(crate) fn mask(width: usize) -> U256 {
 
 /// Finds what one word of a view's answer is made of. `None` when it reverts, is constant, or is
 /// not a sum.
-pub(crate) fn decompose(view: &View, request: &CallRequest, index: usize) -> Result<Option<Linear>, EvmError> {
+pub(crate) fn decompose(
+    view: &View,
+    request: &CallRequest,
+    index: usize,
+) -> Result<Option<Linear>, EvmError> {
     let outcome = view.call(request)?;
     let Some(answer) = outcome.words().and_then(|words| words.get(index).copied()) else { return Ok(None) };
     let bench = Bench { view, request, index, answer };
@@ -200,7 +214,8 @@ impl Bench<'_> {
                 end_byte += 1;
             }
             let end = self.extend_up((account, slot, word), start, (end_byte - 1) * 8 + 1, unit)?;
-            let Some(part) = weighted(Leaf::Word { account, slot, offset: start, width: end - start }, unit) else {
+            let Some(part) = weighted(Leaf::Word { account, slot, offset: start, width: end - start }, unit)
+            else {
                 return Ok(None);
             };
             parts.push(part);
@@ -247,7 +262,8 @@ impl Bench<'_> {
 
     fn balance(&self, account: Address) -> Result<Reaction, EvmError> {
         let now = self.view.balance(account)?;
-        let ask = |more: U256| self.ask(&self.request.clone().with_balance(account, now.saturating_add(more)));
+        let ask =
+            |more: U256| self.ask(&self.request.clone().with_balance(account, now.saturating_add(more)));
         let far = U256::from(1u64 << 40);
         let (Some(one), Some(many)) = (ask(U256::ONE)?, ask(far)?) else { return Ok(Reaction::Other) };
         let unit = one.wrapping_sub(self.answer);
@@ -266,7 +282,8 @@ impl Bench<'_> {
         for part in &linear.parts {
             now.insert(part.leaf, part.leaf.read(self.view)?);
         }
-        let value = |values: &BTreeMap<Leaf, U256>, leaf: &Leaf| values.get(leaf).copied().unwrap_or_default();
+        let value =
+            |values: &BTreeMap<Leaf, U256>, leaf: &Leaf| values.get(leaf).copied().unwrap_or_default();
         linear.constant = self.answer.wrapping_sub(linear.sum(|leaf| value(&now, leaf)));
         let mut ran = 0;
         for trial in 0..TRIALS {

@@ -122,7 +122,13 @@ impl Path {
         for (index, step) in self.steps.iter().enumerate() {
             let Some(holder) = as_address(step.key) else { continue };
             let rest = &self.steps[index + 1..];
-            let shape = |inner, word| Shape { account: self.account, base: step.base, vyper: step.vyper, inner, word };
+            let shape = |inner, word| Shape {
+                account: self.account,
+                base: step.base,
+                vyper: step.vyper,
+                inner,
+                word,
+            };
             match rest {
                 [] => shapes.push((shape(None, step.word), holder)),
                 [last] if step.word == 0 && last.vyper == step.vyper => {
@@ -132,12 +138,6 @@ impl Path {
             }
         }
         shapes
-    }
-
-    /// Whether some key is this address.
-    pub(crate) fn has_key(&self, address: Address) -> bool {
-        let word = U256::from_be_bytes(address.into_word().0);
-        self.steps.iter().any(|step| step.key == word)
     }
 }
 
@@ -174,13 +174,15 @@ mod tests {
 
     #[test]
     fn vyper_and_nested_orders_are_told_apart() {
-        let (me, holder, token) = (Address::repeat_byte(1), Address::repeat_byte(0xaa), Address::repeat_byte(0xbb));
+        let (me, holder, token) =
+            (Address::repeat_byte(1), Address::repeat_byte(0xaa), Address::repeat_byte(0xbb));
         let vyper = Shape { account: me, base: U256::from(5), vyper: true, inner: None, word: 0 };
         let path = preimages(&[(U256::from(5), word(holder))]).path(me, vyper.slot(holder));
         assert_eq!(path.shapes(), vec![(vyper, holder)]);
 
         let outer = hash(U256::from(4), word(holder), false);
-        let nested = Shape { account: me, base: U256::from(4), vyper: false, inner: Some(word(token)), word: 1 };
+        let nested =
+            Shape { account: me, base: U256::from(4), vyper: false, inner: Some(word(token)), word: 1 };
         let known = preimages(&[(word(holder), U256::from(4)), (word(token), outer)]);
         let shapes = known.path(me, nested.slot(holder)).shapes();
         assert!(shapes.contains(&(nested, holder)), "{shapes:?}");

@@ -82,7 +82,6 @@ impl Scene {
         self.effects.drain(..spare);
         Ok(())
     }
-
 }
 
 /// The states at the blocks where the subject already ran the code it runs now.
@@ -97,7 +96,9 @@ fn views_with_same_code(
     for number in blocks {
         let view = View::at(reader, *number, rules)?;
         match code::resolve(&view, subject) {
-            Ok(then) if then.implementation == logic.implementation && then.code == logic.code => views.push(view),
+            Ok(then) if then.implementation == logic.implementation && then.code == logic.code => {
+                views.push(view)
+            }
             Ok(_) | Err(Reason::NotAContract(_)) => {}
             Err(other) => return Err(other),
         }

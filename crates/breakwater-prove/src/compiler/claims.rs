@@ -1,0 +1,312 @@
+//! Choosing the ledger that says what is owed, and the rules that keep a wrong one out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use alloy::primitives::{Address, I256, U256};
+
+use super::{
+    asset::Asset,
+    code,
+    effect::{Effect, Origin, size},
+    ledger::{self, Fit, Ledger, Scales, Writes, claim_moves, fit, scaled, scales},
+    linear::Leaf,
+    paths::Preimages,
+    probe::{Probes, Role},
+    refusal::Reason,
+    scene::Scene,
+    surface::Getter,
+};
+
+/// Everything that was seen and tried, in one row.
+pub(crate) struct Evidence<'a> {
+    pub(crate) scene: &'a Scene,
+    pub(crate) assets: &'a [Asset],
+    pub(crate) getters: &'a [Getter],
+    pub(crate) probes: &'a Probes,
+    /// Effects on the chain and those of ordinary callers in simulation.
+    pub(crate) effects: Vec<Effect>,
+    pub(crate) writes: Writes,
+    pub(crate) preimages: Preimages,
+    /// How each asset moved in each effect.
+    moves: Vec<Vec<I256>>,
+}
+
+/// A ledger whose sum moves with an asset.
+#[derive(Clone, Debug)]
+pub(crate) struct Claims {
+    pub(crate) ledger: Ledger,
+    pub(crate) asset: usize,
+    /// Moves of the ledger's sum in each effect, unscaled.
+    pub(crate) moves: Vec<I256>,
+    /// Deposits and withdrawals: the ledger and the asset moved the same way.
+    pub(crate) ins: usize,
+    pub(crate) outs: usize,
+    /// Set where claims follow the asset one to one up to decimals.
+    pub(crate) par: Option<(Scales, Fit)>,
+}
+
+impl<'a> Evidence<'a> {
+    pub(crate) fn gather(
+        scene: &'a Scene,
+        assets: &'a [Asset],
+        getters: &'a [Getter],
+        probes: &'a Probes,
+    ) -> Self {
+        let mut preimages = scene.preimages.clone();
+        for trial in &probes.trials {
+            preimages.learn(&trial.trace);
+        }
+        let ordinary = probes.trials.iter().filter(|trial| trial.role != Role::Privileged);
+        let mut effects = scene.effects.clone();
+        effects.extend(ordinary.map(|trial| trial.effect.clone()));
+        let writes = ledger::writes(&effects, &preimages, scene.subject);
+        let moves = assets
+            .iter()
+            .map(|asset| effects.iter().map(|effect| effect.moved(&asset.leaf)).collect())
+            .collect();
+        Self { scene, assets, getters, probes, effects, writes, preimages, moves }
+    }
+
+    /// Moves of an asset in each effect.
+    pub(crate) fn asset_moves(&self, asset: usize) -> &[I256] {
+        self.moves.get(asset).map_or(&[], Vec::as_slice)
+    }
+
+    /// Ledgers to consider: where getters read, exactly there; elsewhere in the usual places.
+    fn ledgers(&self) -> Vec<Ledger> {
+        let tokens: BTreeSet<Address> = self.assets.iter().map(|asset| asset.token).collect();
+        let mut all = Vec::new();
+        for (shape, entries) in &self.writes {
+            if shape.account != self.scene.subject
+                || entries
+                    .iter()
+                    .all(|(_, holder, ..)| tokens.contains(holder) || *holder == self.scene.subject)
+            {
+                continue;
+            }
+            let shown: Vec<Ledger> = self
+                .getters
+                .iter()
+                .map(|getter| getter.ledger)
+                .filter(|known| known.shape == *shape)
+                .collect();
+            if shown.is_empty() {
+                let words = entries.iter().map(|(_, _, before, after)| (*before, *after));
+                let places = ledger::fields(words);
+                all.extend(places.into_iter().map(|(offset, width)| Ledger { shape: *shape, offset, width }));
+            } else {
+                all.extend(shown);
+            }
+        }
+        all
+    }
+
+    /// Every ledger that rose when an asset came in and fell when it went out, and never the other
+    /// way round.
+    pub(crate) fn claims(&self) -> Vec<Claims> {
+        let mut found = Vec::new();
+        for ledger in self.ledgers() {
+            let moves = claim_moves(&ledger, &self.writes, self.effects.len());
+            for asset in 0..self.assets.len() {
+                if let Some(claims) = self.claims_of(ledger, &moves, asset) {
+                    found.push(claims);
+                }
+            }
+        }
+        without_shadows(found)
+    }
+
+    fn claims_of(&self, ledger: Ledger, moves: &[I256], asset: usize) -> Option<Claims> {
+        let held = self.asset_moves(asset);
+        let count =
+            |rule: fn(&I256, &I256) -> bool| moves.iter().zip(held).filter(|(c, a)| rule(c, a)).count();
+        let ins = count(|claim, asset| claim.is_positive() && asset.is_positive());
+        let outs = count(|claim, asset| claim.is_negative() && asset.is_negative());
+        let against = count(|claim, asset| {
+            (claim.is_positive() && asset.is_negative()) || (claim.is_negative() && asset.is_positive())
+        });
+        if ins == 0 || against > 0 {
+            return None;
+        }
+        let par = scales(moves, held)
+            .map(|shared| (shared, fit(&scaled(moves, shared.claim), &scaled(held, shared.asset))));
+        let par = par.filter(|(_, fit)| fit.ins > 0);
+        Some(Claims { ledger, asset, moves: moves.to_vec(), ins, outs, par })
+    }
+
+    /// Debts: a ledger that rises when an asset goes out and falls when it comes back, while the
+    /// claims do not move. Where there is one the subject lends.
+    pub(crate) fn lending(&self, claims: &Claims) -> Option<String> {
+        for (shape, entries) in &self.writes {
+            if *shape == claims.ledger.shape {
+                continue;
+            }
+            let words = entries.iter().map(|(_, _, before, after)| (*before, *after));
+            for (offset, width) in ledger::fields(words) {
+                let debt = Ledger { shape: *shape, offset, width };
+                let moves = claim_moves(&debt, &self.writes, self.effects.len());
+                for held in &self.moves {
+                    let still = |index: usize| claims.moves[index].is_zero();
+                    let lent = (0..moves.len())
+                        .find(|i| still(*i) && mirrors(moves[*i], held[*i]) && held[*i].is_negative());
+                    let back = (0..moves.len())
+                        .any(|i| still(i) && mirrors(moves[i], held[i]) && held[i].is_positive());
+                    if let (Some(lent), true) = (lent, back) {
+                        return Some(self.effects[lent].origin.to_string());
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// The rules that make fixed claims safe: they rise only with assets, they are paid at most in
+    /// full, and assets do not leave by another door to places that belong to the subject.
+    pub(crate) fn check_fixed(&self, claims: &Claims, fit: &Fit) -> Result<Vec<String>, Reason> {
+        let seen =
+            |index: &usize| format!("{} {}", self.effects[*index].origin, self.effects[*index].selector());
+        if let Some(index) = fit.grows.first() {
+            return Err(Reason::ClaimsGrow(seen(index)));
+        }
+        if let Some(index) = fit.overpays.first() {
+            return Err(Reason::Payout(format!("more went out than was owed: {}", seen(index))));
+        }
+        let mut notes = Vec::new();
+        for index in &fit.leaks {
+            self.judge_leak(claims, *index, &mut notes)?;
+        }
+        Ok(notes)
+    }
+
+    /// Assets went out and claims stayed: a debt, a move to another place, or a plain taking.
+    fn judge_leak(&self, claims: &Claims, index: usize, notes: &mut Vec<String>) -> Result<(), Reason> {
+        let effect = &self.effects[index];
+        let what = format!("{} {}", effect.origin, effect.selector());
+        if matches!(effect.origin, Origin::Chain { .. }) {
+            return Err(Reason::AssetsMove(what));
+        }
+        let booked = self.writes.iter().any(|(shape, entries)| {
+            *shape != claims.ledger.shape
+                && entries.iter().any(|(at, _, before, after)| *at == index && after > before)
+        });
+        if booked {
+            return Err(Reason::Lending(what));
+        }
+        if let Some(place) = self.own_place(effect, claims.asset)? {
+            return Err(Reason::AssetsMove(format!("to {place}, {what}")));
+        }
+        notes.push(format!(
+            "Any caller could take assets that are owed to others ({what}); this gauge would measure it as a loss."
+        ));
+        Ok(())
+    }
+
+    /// Whether a privileged caller can send assets to a place that belongs to the subject, from
+    /// where they might count or come back.
+    pub(crate) fn check_privileged(&self, claims: &Claims) -> Result<Vec<String>, Reason> {
+        let asset = &self.assets[claims.asset];
+        let mut notes = BTreeSet::new();
+        for trial in self.probes.trials.iter().filter(|trial| trial.role == Role::Privileged) {
+            let taken = trial.effect.moved(&asset.leaf).is_negative();
+            let claim = self.probe_claims(claims, &trial.effect);
+            if claim.is_positive() && !trial.effect.moved(&asset.leaf).is_positive() {
+                return Err(Reason::ClaimsGrow(trial.effect.origin.to_string()));
+            }
+            if !taken || claim.is_negative() {
+                continue;
+            }
+            if let Some(place) = self.own_place(&trial.effect, claims.asset)? {
+                return Err(Reason::AssetsMove(format!("to {place}, {}", trial.effect.origin)));
+            }
+            notes.insert(format!(
+                "A privileged caller can take assets ({}); this gauge would measure it as a loss.",
+                trial.effect.selector()
+            ));
+        }
+        Ok(notes.into_iter().collect())
+    }
+
+    /// How the ledger's sum moved in an effect that is not in the row.
+    fn probe_claims(&self, claims: &Claims, effect: &Effect) -> I256 {
+        let writes = ledger::writes(std::slice::from_ref(effect), &self.preimages, self.scene.subject);
+        claim_moves(&claims.ledger, &writes, 1).into_iter().next().unwrap_or_default()
+    }
+
+    /// A contract that received the asset, that the caller did not name, and that is not the caller.
+    fn own_place(&self, effect: &Effect, asset: usize) -> Result<Option<Address>, Reason> {
+        let token = self.assets[asset].token;
+        for moved in effect.transfers.iter().filter(|t| t.asset == token && t.from == self.scene.subject) {
+            let named = effect.data.get(4..).unwrap_or_default().chunks(32).any(|word| {
+                word.len() == 32 && word[12..] == moved.to[..] && word[..12].iter().all(|byte| *byte == 0)
+            });
+            if moved.to != effect.caller && !named && code::has_code(&self.scene.view, moved.to)? {
+                return Ok(Some(moved.to));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The ledger's total, if a plain word follows it.
+    pub(crate) fn total(&self, claims: &Claims, shown: &[Leaf]) -> Result<Option<Leaf>, Reason> {
+        let candidates = self.counters(shown);
+        let mut values = BTreeMap::new();
+        for leaf in &candidates {
+            values.insert(*leaf, leaf.read(&self.scene.view)?);
+        }
+        let least = self.known_sum(claims)?;
+        Ok(ledger::total(&claims.moves, &self.effects, &candidates, least, |leaf| {
+            values.get(leaf).copied().unwrap_or_default()
+        }))
+    }
+
+    /// Numbers of the subject's own that no mapping explains: where views show them, and in the usual
+    /// places of the plain words that effects changed.
+    pub(crate) fn counters(&self, shown: &[Leaf]) -> Vec<Leaf> {
+        let account = self.scene.subject;
+        let mut all: Vec<Leaf> = shown.iter().copied().filter(|leaf| leaf.account() == account).collect();
+        for slot in ledger::plain_words(&self.effects, &self.preimages, account) {
+            let words = self.effects.iter().filter_map(|effect| effect.word(account, slot));
+            let places = ledger::fields(words).into_iter();
+            all.extend(places.map(|(offset, width)| Leaf::Word { account, slot, offset, width }));
+        }
+        all
+    }
+
+    /// Sum of the entries of all known holders.
+    pub(crate) fn known_sum(&self, claims: &Claims) -> Result<U256, Reason> {
+        let entries = self.known_entries(claims)?;
+        Ok(entries.iter().fold(U256::ZERO, |sum, (_, claim)| sum.saturating_add(*claim)))
+    }
+
+    /// Known holders with their entries.
+    pub(crate) fn known_entries(&self, claims: &Claims) -> Result<Vec<(Address, U256)>, Reason> {
+        let candidates: Vec<Address> = self.scene.holders.candidates().collect();
+        let place = (claims.ledger.offset, claims.ledger.width);
+        Ok(super::holders::entries(&candidates, &claims.ledger.shape, place, &self.scene.view)?)
+    }
+}
+
+/// Whether a debt moved by about as much as the asset, the other way.
+fn mirrors(debt: I256, asset: I256) -> bool {
+    let (one, other) = (size(debt), size(asset));
+    let opposite = (debt.is_positive() && asset.is_negative()) || (debt.is_negative() && asset.is_positive());
+    // Interest or a fee may be booked with the debt: up to a tenth.
+    opposite && one >= other - other / U256::from(10) && one <= other + other / U256::from(10)
+}
+
+/// Drops ledgers that only repeat part of what another one shows for the same asset: the inner
+/// view of a nested mapping, or the narrower of two readings of one word.
+fn without_shadows(found: Vec<Claims>) -> Vec<Claims> {
+    // Of two readings of one word that moved alike the wider is kept: the narrower would overflow.
+    let rank = |claims: &Claims| (claims.ledger.shape, claims.ledger.offset, 256 - claims.ledger.width);
+    let repeats = |one: &Claims, other: &Claims| {
+        one.asset == other.asset
+            && one.ledger != other.ledger
+            && one.moves.iter().zip(&other.moves).all(|(a, b)| a.is_zero() || a == b)
+            && (one.moves != other.moves || rank(one) > rank(other))
+    };
+    (0..found.len())
+        .filter(|index| !found.iter().any(|other| repeats(&found[*index], other)))
+        .map(|index| found[index].clone())
+        .collect()
+}

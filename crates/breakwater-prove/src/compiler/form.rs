@@ -1,0 +1,306 @@
+//! Which of the four forms a subject has.
+
+use alloy::primitives::{I256, U256};
+use breakwater_evm::{CallRequest, Trace};
+
+use super::{
+    abi::words,
+    candidate::Candidate,
+    claims::{Claims, Evidence},
+    effect::{Origin, size},
+    ledger::Scales,
+    linear::{Leaf, Linear, Part},
+    payout::{Withdrawal, sum_of},
+    pool::{self, Pool},
+    refusal::Reason,
+    surface::{Sum, Surface},
+};
+use crate::gauge::Form;
+
+const CONVERT_TO_ASSETS: [u8; 4] = [0x07, 0xa2, 0xd1, 0x3a];
+/// Relative error of a conversion view, in 1e-2.
+const CONVERT_PERCENT: u64 = 1;
+/// Part of the assets whose loss in one call counts as assets leaving, as a divisor.
+const LEAK_DEN: u64 = 100;
+
+/// Finds the subject's form and its candidate.
+pub(crate) fn candidate(evidence: &Evidence<'_>, surface: &Surface) -> Result<(Candidate, Claims), Reason> {
+    let shown: Vec<Leaf> = surface.leaves().collect();
+    let mut all = evidence.claims();
+    if let Some(pool) = pool::find(evidence, &all, &shown)? {
+        return geometric(evidence, pool);
+    }
+    // The busiest asset and ledger first; a stray token that came once does not decide.
+    all.sort_by_key(|claims| std::cmp::Reverse((claims.outs > 0, claims.ins + claims.outs)));
+    let mut refused = None;
+    for claims in all {
+        match single(evidence, surface, &shown, &claims) {
+            Ok(candidate) => return Ok((candidate, claims)),
+            Err(Reason::Evm(error)) => return Err(Reason::Evm(error)),
+            // A ledger that is known to be unsafe must not be replaced by a lesser one beside it.
+            Err(reason) => {
+                refused.get_or_insert(reason);
+            }
+        }
+    }
+    Err(refused.unwrap_or(Reason::NoClaims))
+}
+
+fn single(
+    evidence: &Evidence<'_>,
+    surface: &Surface,
+    shown: &[Leaf],
+    claims: &Claims,
+) -> Result<Candidate, Reason> {
+    let asset = &evidence.assets[claims.asset];
+    let total = evidence.total(claims, shown)?;
+    let withdrawal = Withdrawal::find(evidence.probes, claims.ledger, asset);
+    let follows = claims.par.as_ref().filter(|(_, fit)| fit.follows());
+    let reactions = match &withdrawal {
+        Some(withdrawal) => withdrawal.reactions(evidence.scene, shown)?,
+        None => Vec::new(),
+    };
+    match (follows, &withdrawal) {
+        (Some((scales, fit)), Some(withdrawal)) if reactions.is_empty() => {
+            if !withdrawal.lasts()? {
+                return Err(Reason::Payout("it pays more with time than it owes in its words".to_owned()));
+            }
+            fixed(evidence, claims, *scales, fit, total, &withdrawal.trial.trace)
+        }
+        (Some((scales, fit)), None)
+            if fit.outs > 0 && total.is_none() && sums_of(surface, asset.leaf).next().is_none() =>
+        {
+            fixed(evidence, claims, *scales, fit, None, &Trace::default())
+        }
+        _ => match total {
+            Some(total) => shares(evidence, surface, claims, total, withdrawal.as_ref(), &reactions),
+            None => Err(unfit(evidence, claims)),
+        },
+    }
+}
+
+/// Why a ledger without a total is not one of fixed claims.
+fn unfit(evidence: &Evidence<'_>, claims: &Claims) -> Reason {
+    if let Some(what) = evidence.lending(claims) {
+        return Reason::Lending(what);
+    }
+    match &claims.par {
+        Some((_, fit)) if fit.follows() && fit.outs == 0 => {
+            Reason::TooLittleSeen("nobody withdrew, and no simulated withdrawal went through")
+        }
+        Some((_, fit)) => match evidence.check_fixed(claims, fit) {
+            Err(reason) => reason,
+            Ok(_) => Reason::Payout("what is paid moves with other words".to_owned()),
+        },
+        None => Reason::Layout("shares without a total"),
+    }
+}
+
+/// Claims fixed in the asset: par with a total, enumerated without.
+fn fixed(
+    evidence: &Evidence<'_>,
+    claims: &Claims,
+    scales: Scales,
+    fit: &super::ledger::Fit,
+    total: Option<Leaf>,
+    trace: &Trace,
+) -> Result<Candidate, Reason> {
+    if let Some(what) = evidence.lending(claims) {
+        return Err(Reason::Lending(what));
+    }
+    let mut warnings = evidence.check_fixed(claims, fit)?;
+    warnings.extend(evidence.check_privileged(claims)?);
+    let asset = &evidence.assets[claims.asset];
+    let part = |leaf, scale| Part { leaf, negative: false, scale };
+    let mut candidate = Candidate {
+        form: if total.is_some() { Form::Par } else { Form::Enumerated },
+        asset: asset.token,
+        assets: vec![part(asset.leaf, scales.asset)],
+        claims: total.map(|leaf| part(leaf, scales.claim)).into_iter().collect(),
+        ledger: claims.ledger,
+        claim_scale: scales.claim,
+        pins: asset.pins.clone(),
+        sums: Vec::new(),
+        reasons: vec![
+            format!(
+                "Claims rose with {} deposits and fell with {} withdrawals, seen and simulated, one to one.",
+                fit.ins, fit.outs
+            ),
+            "A simulated withdrawal pays the same per claim whatever else changes, and a month later."
+                .to_owned(),
+        ],
+        warnings,
+        fee_ppm: fit.fee_ppm,
+    };
+    candidate.reasons.push(match total {
+        Some(_) => "One word always moved as the sum of the claims did: the total.".to_owned(),
+        None => "No word keeps the total, so holders' claims are added up.".to_owned(),
+    });
+    candidate.pin(evidence, &[trace])?;
+    Ok(candidate)
+}
+
+/// Claims that are shares in the assets.
+fn shares(
+    evidence: &Evidence<'_>,
+    surface: &Surface,
+    claims: &Claims,
+    total: Leaf,
+    withdrawal: Option<&Withdrawal<'_>>,
+    reactions: &[(Leaf, super::payout::Reaction)],
+) -> Result<Candidate, Reason> {
+    let asset = &evidence.assets[claims.asset];
+    let (linear, sum, how) = price(evidence, surface, total, withdrawal, reactions)?;
+    let warnings = check_shares(evidence, claims, &linear, &asset.token)?;
+    let part = |leaf| Part { leaf, negative: false, scale: 1 };
+    let mut candidate = Candidate {
+        form: Form::Ratio,
+        asset: asset.token,
+        assets: linear.parts.clone(),
+        claims: vec![part(total)],
+        ledger: claims.ledger,
+        claim_scale: 1,
+        pins: asset.pins.clone(),
+        sums: sum.into_iter().cloned().collect(),
+        reasons: vec![
+            "One word always moved as the sum of the holders' shares did: the supply.".to_owned(),
+            how,
+        ],
+        warnings,
+        fee_ppm: 0,
+    };
+    let traces = traces(evidence, &candidate.sums, withdrawal)?;
+    candidate.pin(evidence, &traces.iter().collect::<Vec<_>>())?;
+    Ok(candidate)
+}
+
+type Price<'a> = (Linear, Option<&'a Sum>, String);
+
+/// What the shares are shares in: a sum that some view shows, or the words that a withdrawal's
+/// payment moves with; either must predict what withdrawals pay.
+fn price<'a>(
+    evidence: &Evidence<'_>,
+    surface: &'a Surface,
+    total: Leaf,
+    withdrawal: Option<&Withdrawal<'_>>,
+    reactions: &[(Leaf, super::payout::Reaction)],
+) -> Result<Price<'a>, Reason> {
+    let sums = surface.sums.iter().filter(|sum| plain(&sum.linear) && sum.linear.single() != Some(total));
+    let Some(withdrawal) = withdrawal else {
+        for sum in sums {
+            if converts(evidence, &sum.linear, &total)? {
+                let how = format!("The conversion view prices shares by the sum that {} shows.", sum.name());
+                return Ok((sum.linear.clone(), Some(sum), how));
+            }
+        }
+        return Err(Reason::TooLittleSeen("no simulated withdrawal went through, and no view prices shares"));
+    };
+    for sum in sums {
+        if withdrawal.pays_part_of(&sum.linear, &total)? {
+            let how =
+                format!("Withdrawals pay the shares' part of the sum that the view {} shows.", sum.name());
+            return Ok((sum.linear.clone(), Some(sum), how));
+        }
+    }
+    let moving = sum_of(reactions, &total);
+    if !moving.parts.is_empty() && withdrawal.pays_part_of(&moving, &total)? {
+        let how = "Withdrawals pay the shares' part of the words that move what they pay.".to_owned();
+        return Ok((moving, None, how));
+    }
+    Err(Reason::Payout("no sum of its words predicts what shares are paid".to_owned()))
+}
+
+/// A sum a gauge can express: no constant worth mentioning (virtual shares add one unit).
+fn plain(linear: &Linear) -> bool {
+    linear.constant <= U256::ONE && linear.parts.iter().any(|part| !part.negative)
+}
+
+/// Whether the ERC-4626 conversion agrees with a sum over the supply.
+fn converts(evidence: &Evidence<'_>, linear: &Linear, total: &Leaf) -> Result<bool, Reason> {
+    let view = &evidence.scene.view;
+    let (held, supply) = (linear.read(view)?, total.read(view)?);
+    let half = supply / U256::from(2);
+    let request = CallRequest::new(evidence.scene.subject, words(CONVERT_TO_ASSETS, &[half]));
+    let Some(answer) = view.call(&request)?.word() else { return Ok(false) };
+    if half.is_zero() || held.is_zero() {
+        return Ok(false);
+    }
+    let expected = held / U256::from(2);
+    Ok(expected.abs_diff(answer) <= expected / U256::from(100 / CONVERT_PERCENT))
+}
+
+/// Assets must not leave while shares stay: not on the chain, and in simulation not into a booking
+/// or a place of the subject's own.
+fn check_shares(
+    evidence: &Evidence<'_>,
+    claims: &Claims,
+    assets: &Linear,
+    token: &alloy::primitives::Address,
+) -> Result<Vec<String>, Reason> {
+    let held = assets.read(&evidence.scene.view)?;
+    let mut warnings = Vec::new();
+    for (index, effect) in evidence.effects.iter().enumerate() {
+        let moved = assets.parts.iter().fold(I256::ZERO, |sum, part| {
+            let one =
+                effect.moved(&part.leaf).saturating_mul(I256::try_from(part.scale).unwrap_or(I256::MAX));
+            if part.negative { sum.saturating_sub(one) } else { sum.saturating_add(one) }
+        });
+        let leaves = moved.is_negative() && size(moved) > held / U256::from(LEAK_DEN);
+        if !leaves || !claims.moves[index].is_zero() {
+            continue;
+        }
+        let what = format!("{} {}", effect.origin, effect.selector());
+        let to_others = effect.transfers.iter().any(|t| t.asset == *token && t.to == effect.caller);
+        if matches!(effect.origin, Origin::Chain { .. }) || !to_others {
+            return Err(Reason::AssetsMove(what));
+        }
+        warnings
+            .push(format!("Any caller could take assets ({what}); this gauge would measure it as a loss."));
+    }
+    warnings.extend(evidence.check_privileged(claims)?);
+    Ok(warnings)
+}
+
+fn traces(
+    evidence: &Evidence<'_>,
+    sums: &[Sum],
+    withdrawal: Option<&Withdrawal<'_>>,
+) -> Result<Vec<Trace>, Reason> {
+    let mut traces = Vec::new();
+    for sum in sums {
+        traces.push(evidence.scene.view.call(&sum.request)?.trace);
+    }
+    traces.extend(withdrawal.map(|withdrawal| withdrawal.trial.trace.clone()));
+    Ok(traces)
+}
+
+/// Views that show a sum with this number in it.
+fn sums_of(surface: &Surface, leaf: Leaf) -> impl Iterator<Item = &Sum> {
+    surface.sums.iter().filter(move |sum| sum.linear.parts.iter().any(|part| part.leaf == leaf))
+}
+
+fn geometric(evidence: &Evidence<'_>, pool: Pool) -> Result<(Candidate, Claims), Reason> {
+    let part = |leaf| Part { leaf, negative: false, scale: 1 };
+    let [first, second] = pool.assets;
+    let mut candidate = Candidate {
+        form: Form::Geometric,
+        asset: evidence.assets[first].token,
+        assets: pool.reserves.map(part).to_vec(),
+        claims: vec![part(pool.shares)],
+        ledger: pool.claims.ledger,
+        claim_scale: 1,
+        pins: Default::default(),
+        sums: Vec::new(),
+        reasons: vec![
+            format!(
+                "Shares are made and burned with two tokens at once, {} and {}.",
+                evidence.assets[first].token, evidence.assets[second].token
+            ),
+            "Two words moved as the token balances did, and no swap lowered their product.".to_owned(),
+        ],
+        warnings: Vec::new(),
+        fee_ppm: 0,
+    };
+    candidate.pin(evidence, &[])?;
+    Ok((candidate, pool.claims))
+}

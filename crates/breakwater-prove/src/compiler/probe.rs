@@ -1,0 +1,321 @@
+//! Trying the subject out: every function, by ordinary and by privileged callers, with plausible
+//! arguments, in simulation only.
+//!
+//! Traffic shows what people did; probing shows what they could do. It finds withdrawals that
+//! nobody made yet, claims that can be made without assets, and assets that can be sent away.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use alloy::primitives::{Address, Bytes, U256, address, hex};
+use breakwater_evm::{CallRequest, EvmError, Fork, Trace};
+
+use super::{
+    abi::{Fill, Function, Kind, encode},
+    asset::{Asset, Purse},
+    code::names,
+    effect::Effect,
+    ledger::Writes,
+    linear::field,
+    scene::Scene,
+};
+
+/// Calls simulated at most for one subject.
+pub const PROBES_MAX: usize = 12_000;
+/// Gas of one simulated call; plenty for an honest function, a bound on a hostile one.
+const PROBE_GAS: u64 = 3_000_000;
+/// Holders that are impersonated.
+const HOLDERS: usize = 3;
+/// Privileged accounts that are impersonated.
+const PRIVILEGED: usize = 4;
+/// Deposits and borrowings that are continued.
+const CONTINUED: usize = 6;
+/// Numbers tried for one function.
+const NUMBERS_MAX: usize = 8;
+/// Words looked through for privileged addresses.
+const LOW_SLOTS: u64 = 24;
+
+/// Somebody whom nobody knows yet.
+const NEWCOMER: Address = address!("0x7e57ed00000000000000000000000000000c0ffe");
+/// Somebody else, as a receiver.
+const STRANGER: Address = address!("0x7e57ed0000000000000000000000000000decade");
+
+/// Who makes a simulated call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Holder,
+    Newcomer,
+    Privileged,
+}
+
+/// A state to act on.
+pub(crate) struct Stage {
+    pub(crate) fork: Fork,
+    pub(crate) caller: Address,
+    pub(crate) role: Role,
+    /// What was done to get here, in words.
+    pub(crate) after: String,
+}
+
+/// A simulated call that succeeded and changed something of the subject's.
+pub(crate) struct Trial {
+    pub(crate) stage: usize,
+    pub(crate) role: Role,
+    pub(crate) request: CallRequest,
+    pub(crate) effect: Effect,
+    pub(crate) trace: Trace,
+}
+
+#[derive(Default)]
+pub(crate) struct Probes {
+    pub(crate) stages: Vec<Stage>,
+    pub(crate) trials: Vec<Trial>,
+    /// Calls simulated.
+    pub(crate) count: usize,
+}
+
+impl Probes {
+    /// Tries everything once, then continues after deposits and borrowings.
+    pub(crate) fn run(scene: &Scene, assets: &[Asset], writes: &Writes) -> Result<Self, EvmError> {
+        let mut probes = Self::default();
+        let mut purse = Purse::default();
+        for (caller, role) in cast(scene, writes)? {
+            let mut fork = scene.view.fork();
+            purse.fund(&scene.view, &mut fork, caller, scene.subject, assets)?;
+            probes.stages.push(Stage { fork, caller, role, after: String::new() });
+        }
+        for stage in 0..probes.stages.len() {
+            probes.act(scene, assets, writes, stage)?;
+        }
+        let continued = probes.worth_continuing(assets);
+        for trial in continued {
+            let stage = probes.continue_after(trial)?;
+            probes.act(scene, assets, writes, stage)?;
+        }
+        Ok(probes)
+    }
+
+    fn act(
+        &mut self,
+        scene: &Scene,
+        assets: &[Asset],
+        writes: &Writes,
+        stage: usize,
+    ) -> Result<(), EvmError> {
+        let (caller, role) = (self.stages[stage].caller, self.stages[stage].role);
+        let own = own_numbers(scene, assets, writes, caller)?;
+        let mut tried: Vec<(Bytes, U256)> = own.iter().take(2).map(|value| (Bytes::new(), *value)).collect();
+        for function in scene.functions.iter().filter(|function| !function.view) {
+            tried.extend(attempts(scene, assets, function, caller, &own));
+        }
+        for (data, value) in tried {
+            {
+                if self.count >= PROBES_MAX {
+                    return Ok(());
+                }
+                self.count += 1;
+                let mut request = CallRequest::new(scene.subject, data).from(caller).with_value(value);
+                request.gas = PROBE_GAS;
+                let outcome = self.stages[stage].fork.run(&request)?;
+                let after = &self.stages[stage].after;
+                let called = hex::encode_prefixed(request.data.get(..4).unwrap_or_default());
+                let what = format!("{role:?} calls {called}{after}").to_lowercase();
+                let effect = Effect::of_probe(what, &request, &outcome);
+                if outcome.succeeded()
+                    && effect.touches(scene.subject)
+                    && changes_something(&effect, scene, assets)
+                {
+                    self.trials.push(Trial { stage, role, request, effect, trace: outcome.trace });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One trial of each function that brought assets in or took assets out, by ordinary callers.
+    fn worth_continuing(&self, assets: &[Asset]) -> Vec<usize> {
+        let mut seen = BTreeSet::new();
+        let moves =
+            |trial: &Trial| assets.iter().map(|asset| trial.effect.moved(&asset.leaf)).collect::<Vec<_>>();
+        let mut chosen: Vec<usize> = Vec::new();
+        for (index, trial) in
+            self.trials.iter().enumerate().filter(|(_, trial)| trial.role != Role::Privileged)
+        {
+            let moved = moves(trial);
+            let direction = (moved.iter().any(|m| m.is_positive()), moved.iter().any(|m| m.is_negative()));
+            if direction != (false, false)
+                && seen.insert((trial.effect.selector(), trial.role as u8, direction))
+            {
+                chosen.push(index);
+            }
+        }
+        // Newcomers' deposits come first: existing holders already are where a deposit leads.
+        chosen.sort_by_key(|index| self.trials[*index].role != Role::Newcomer);
+        chosen.truncate(CONTINUED);
+        chosen
+    }
+
+    fn continue_after(&mut self, trial: usize) -> Result<usize, EvmError> {
+        let (stage, request) = (self.trials[trial].stage, self.trials[trial].request.clone());
+        let from = &self.stages[stage];
+        let mut fork = from.fork.clone();
+        fork.apply(&request)?;
+        let after = format!(" after {}", self.trials[trial].effect.selector());
+        let next = Stage { fork, caller: from.caller, role: from.role, after };
+        self.stages.push(next);
+        Ok(self.stages.len() - 1)
+    }
+}
+
+fn changes_something(effect: &Effect, scene: &Scene, assets: &[Asset]) -> bool {
+    effect.words_of(scene.subject).next().is_some()
+        || assets.iter().any(|asset| !effect.moved(&asset.leaf).is_zero())
+        || effect.transfers.iter().any(|moved| moved.from == scene.subject || moved.to == scene.subject)
+}
+
+/// Who acts: the most recent holders, a newcomer, and whoever the subject's own words name.
+fn cast(scene: &Scene, writes: &Writes) -> Result<Vec<(Address, Role)>, EvmError> {
+    let keyed: BTreeSet<Address> = writes.values().flatten().map(|(_, holder, ..)| *holder).collect();
+    let recent = scene.senders.iter().rev().copied();
+    let mut holders: Vec<Address> = recent.filter(|sender| keyed.contains(sender)).take(HOLDERS).collect();
+    for holder in &keyed {
+        if holders.len() < HOLDERS && !holders.contains(holder) && *holder != scene.subject {
+            holders.push(*holder);
+        }
+    }
+    let mut cast: Vec<(Address, Role)> = holders.into_iter().map(|holder| (holder, Role::Holder)).collect();
+    cast.push((NEWCOMER, Role::Newcomer));
+    for boss in privileged(scene)? {
+        if cast.iter().all(|(known, _)| *known != boss) {
+            cast.push((boss, Role::Privileged));
+        }
+    }
+    Ok(cast)
+}
+
+/// Addresses in the subject's first words and in the plain words it wrote, and senders of traffic.
+fn privileged(scene: &Scene) -> Result<Vec<Address>, EvmError> {
+    let mut found = Vec::new();
+    let written =
+        scene.effects.iter().flat_map(|effect| effect.words_of(scene.subject).map(|(slot, _)| slot));
+    let slots: BTreeSet<U256> = (0..LOW_SLOTS).map(U256::from).chain(written).collect();
+    for slot in slots.into_iter().filter(|slot| scene.preimages.path(scene.subject, *slot).steps.is_empty()) {
+        let word = scene.view.storage(scene.subject, slot)?;
+        for offset in [0, 8, 16, 96] {
+            let named = super::linear::address_in(word, offset);
+            if field(word, offset, 160).bit_len() > 100 && named != scene.subject && !found.contains(&named) {
+                found.push(named);
+            }
+        }
+    }
+    for sender in scene.senders.iter().rev() {
+        if !found.contains(sender) {
+            found.push(*sender);
+        }
+    }
+    found.truncate(PRIVILEGED);
+    Ok(found)
+}
+
+/// Numbers that mean something to a caller: his own entries and parts of them, small numbers, and
+/// a fraction of what the subject holds.
+fn own_numbers(
+    scene: &Scene,
+    assets: &[Asset],
+    writes: &Writes,
+    caller: Address,
+) -> Result<Vec<U256>, EvmError> {
+    let mut numbers = Vec::new();
+    for shape in
+        writes.iter().filter(|(_, all)| all.iter().any(|(_, h, ..)| *h == caller)).map(|(shape, _)| shape)
+    {
+        let word = scene.view.storage(shape.account, shape.slot(caller))?;
+        let entry = if word.bit_len() <= 128 { word } else { field(word, 0, 128) };
+        if !entry.is_zero() {
+            numbers.extend([entry / U256::from(2), entry / U256::from(16)]);
+        }
+    }
+    for asset in assets {
+        let held = asset.leaf.read(&scene.view)?;
+        numbers.push(held / U256::from(16));
+    }
+    numbers.push(U256::from(3));
+    numbers.retain(|number| !number.is_zero());
+    let mut seen = BTreeSet::new();
+    numbers.retain(|number| seen.insert(*number));
+    numbers.truncate(NUMBERS_MAX);
+    if numbers.is_empty() {
+        numbers.push(U256::from(10).pow(U256::from(18)));
+    }
+    Ok(numbers)
+}
+
+/// Calldata and value for every way a function is tried.
+fn attempts(
+    scene: &Scene,
+    assets: &[Asset],
+    function: &Function,
+    caller: Address,
+    own: &[U256],
+) -> Vec<(Bytes, U256)> {
+    let mut all: Vec<(Bytes, U256)> = seen_before(scene, function, caller);
+    let kinds = function.arguments.clone().unwrap_or_default();
+    let mut addresses = vec![caller];
+    if kinds.contains(&Kind::Address) {
+        addresses.extend(assets.iter().map(|asset| asset.token).filter(|token| !token.is_zero()));
+        addresses.extend([STRANGER, Address::ZERO]);
+    }
+    let numbers: &[U256] = if kinds.contains(&Kind::Number) { own } else { &own[..1.min(own.len())] };
+    let flags: &[bool] = if kinds.contains(&Kind::Flag) { &[true, false] } else { &[false] };
+    // Only a function that takes value is tried with it; the others would just revert.
+    let values: Vec<U256> = if function.payable {
+        own.iter().copied().take(2).chain([U256::ZERO]).collect()
+    } else {
+        vec![U256::ZERO]
+    };
+    for number in numbers {
+        for address in &addresses {
+            for flag in flags {
+                for value in &values {
+                    let fill = Fill { number: *number, address: *address, flag: *flag };
+                    all.push((encode(function.selector, &kinds, fill), *value));
+                }
+            }
+        }
+    }
+    let mut seen = BTreeSet::new();
+    all.retain(|attempt| seen.insert(attempt.clone()));
+    all
+}
+
+/// Calldata that traffic used for this function, as it was and with numbers divided by eight, with
+/// the sender's own address replaced by the caller's.
+fn seen_before(scene: &Scene, function: &Function, caller: Address) -> Vec<(Bytes, U256)> {
+    let mut latest: BTreeMap<usize, (Bytes, U256)> = BTreeMap::new();
+    for effect in scene.effects.iter().rev() {
+        let whole = effect.data.len() >= 4 && (effect.data.len() - 4).is_multiple_of(32);
+        if effect.to != scene.subject || effect.data.get(..4) != Some(&function.selector[..]) || !whole {
+            continue;
+        }
+        let words = |divisor: u64| -> Bytes {
+            let mut data = function.selector.to_vec();
+            for chunk in effect.data[4..].chunks(32) {
+                let word = U256::from_be_slice(chunk);
+                let word = if names(word, effect.caller) {
+                    U256::from_be_bytes(caller.into_word().0)
+                } else if word.bit_len() <= 128 && word.bit_len() > 3 {
+                    word / U256::from(divisor)
+                } else {
+                    word
+                };
+                data.extend_from_slice(&word.to_be_bytes::<32>());
+            }
+            data.into()
+        };
+        latest.entry(0).or_insert((words(1), effect.value));
+        latest.entry(1).or_insert((words(8), effect.value / U256::from(8)));
+        if latest.len() == 2 {
+            break;
+        }
+    }
+    latest.into_values().collect()
+}
