@@ -66,7 +66,7 @@ contract ProofRung is IProofRung, ReentrancyGuardTransient {
         if (headers[1].number != headers[0].number + 1) {
             revert NotAdjacent(headers[0].number, headers[1].number);
         }
-        Reading[] memory r = _readAll(spec, gauge, evidence, headers, 2);
+        Reading[] memory r = _readAll(spec, gauge, evidence, headers, true);
         return _assert(spec, gauge, r[0], r[1], r[r.length - 1]);
     }
 
@@ -79,7 +79,7 @@ contract ProofRung is IProofRung, ReentrancyGuardTransient {
         bytes32 gauge = _gauge(spec);
         if (reading <= onset) revert NotAscending(onset, reading);
         Reading memory a = _staged(gauge, onset, true).reading;
-        Reading memory next = _staged(gauge, onset + 1, true).reading;
+        Reading memory next = _staged(gauge, onset + 1, false).reading;
         Reading memory b = _staged(gauge, reading, false).reading;
         _checkSame(a.holders, next.holders);
         _checkSame(a.holders, b.holders);
@@ -93,7 +93,7 @@ contract ProofRung is IProofRung, ReentrancyGuardTransient {
     {
         (bytes32 gauge, Incident memory incident) = _incident(spec, id);
         Header.Parsed[] memory headers = _headers(evidence, 1, 1);
-        _later(spec, gauge, id, incident, _readAll(spec, gauge, evidence, headers, 0)[0]);
+        _later(spec, gauge, id, incident, _readAll(spec, gauge, evidence, headers, false)[0]);
     }
 
     /// @inheritdoc IProofRung
@@ -108,7 +108,7 @@ contract ProofRung is IProofRung, ReentrancyGuardTransient {
         if (spec.form != Form.Enumerated) revert WrongForm(spec.form);
         bytes32 old = Reader.chainWithout(0, evidence.holders, evidence.newcomers);
         _checkSame(_measures[id].onset.a.holders, old);
-        Reading[] memory r = _readAll(spec, gauge, evidence, _headers(evidence, 2, 2), 1);
+        Reading[] memory r = _readAll(spec, gauge, evidence, _headers(evidence, 2, 2), true);
         _widen(spec, gauge, id, incident, r[0], r[1]);
     }
 
@@ -326,13 +326,13 @@ contract ProofRung is IProofRung, ReentrancyGuardTransient {
         s.last = evidence.holders[evidence.holders.length - 1];
     }
 
-    /// @dev Reads the gauge in every block, the first `exact` of them without saturation; all walks must be used.
+    /// @dev Reads the gauge in every block, the first without saturation if it is an onset; all walks must be used.
     function _readAll(
         GaugeSpec calldata spec,
         bytes32 gauge,
         Evidence calldata evidence,
         Header.Parsed[] memory headers,
-        uint256 exact
+        bool onset
     ) private pure returns (Reading[] memory r) {
         _checkHolders(spec, evidence);
         bytes32 chain = Reader.chainOf(0, address(0), evidence.holders);
@@ -341,7 +341,7 @@ contract ProofRung is IProofRung, ReentrancyGuardTransient {
         for (uint256 i; i < headers.length; ++i) {
             bool saturated;
             (r[i], saturated) = Reader.read(spec, evidence, proof, headers[i], chain);
-            if (saturated && i < exact) revert SumOutOfRange(gauge, headers[i].number);
+            if (saturated && onset && i == 0) revert SumOutOfRange(gauge, headers[i].number);
         }
         Trie.done(evidence.paths, proof.cursor);
     }
