@@ -17,7 +17,7 @@ use breakwater_evm::{
     View,
 };
 use breakwater_prove::{
-    compiler::{CompileOptions, Compiled, HolderIndex, Refusal, compile_blocking, read_gauge},
+    compiler::{CompileOptions, Compiled, HolderIndex, Reason, Refusal, compile_blocking, read_gauge},
     gauge::{Form, Reading},
 };
 use serde_json::Value;
@@ -159,27 +159,187 @@ fn transaction(step: &Value) -> SourceTransaction {
     }
 }
 
-#[test]
-fn survey() {
-    for case in 1..=16 {
-        let id = format!("d{case:02}");
-        let Some(case) = Case::load(&id) else { return };
-        let first = case.first_attack();
-        for step in first.saturating_sub(1)..first {
-            let start = std::time::Instant::now();
-            let found = case.compile(case.block(step));
-            let label = &case.json["steps"][step]["phase"];
-            match found {
-                Ok(compiled) => eprintln!(
-                    "{id} after step {step} {label}: {:?} {:?} {:?} {:?}\n   {:?}",
-                    compiled.spec.form,
-                    compiled.reading,
-                    compiled.warnings,
-                    start.elapsed(),
-                    compiled.explanation
-                ),
-                Err(refusal) => eprintln!("{id} after step {step} {label}: {refusal} {:?}", start.elapsed()),
+/// Loss between two readings, in the gauge's unit, and as a fraction in 1e-18, by the design's formulas.
+fn loss(form: Form, floor: u128, a: &Reading, b: &Reading) -> Option<(U256, U256)> {
+    let wide = |number: u128| U256::from(number);
+    if a.claims < floor || a.claims == 0 {
+        return None;
+    }
+    let (loss, base) = match form {
+        Form::Ratio | Form::Geometric => {
+            let kept = (wide(b.assets) * wide(a.claims)).checked_div(wide(b.claims))?;
+            let had = wide(a.assets);
+            (had.saturating_sub(kept).min(had.saturating_sub(wide(b.assets))), had)
+        }
+        _ => {
+            let short = |one: &Reading| one.claims.saturating_sub(one.assets);
+            (wide(short(b).saturating_sub(short(a))), wide(a.claims))
+        }
+    };
+    let loss = loss.min(base);
+    Some((loss, loss * U256::from(1_000_000_000_000_000_000u64) / base))
+}
+
+impl Case {
+    /// Compiles after every step before the attack and reads each gauge over every later block. No
+    /// block outside the attack may show an onset. Returns the last gauge compiled.
+    fn never_cries_wolf(&self) -> Option<Compiled> {
+        let mut last = None;
+        let attack = self.steps("attackSteps");
+        let steps = self.json["steps"].as_array().unwrap();
+        for step in 0..self.first_attack() {
+            let Ok(compiled) = self.compile(self.block(step)) else { continue };
+            for later in step + 1..steps.len() {
+                let phase = steps[later]["phase"].as_str().unwrap();
+                if attack.contains(&later) || phase == "victim" {
+                    continue;
+                }
+                let (a, b) = (self.block(later) - 1, self.block(later));
+                let holders = self.holders(&compiled, b);
+                let (Ok(a), Ok(b)) =
+                    (self.reading(&compiled, a, &holders), self.reading(&compiled, b, &holders))
+                else {
+                    continue;
+                };
+                if let Some((_, lambda)) = loss(compiled.spec.form, compiled.spec.floor, &a, &b) {
+                    assert!(
+                        lambda < U256::from(compiled.spec.threshold / 2),
+                        "{} compiled after step {step} shows {lambda} at {phase} step {later}",
+                        self.json["id"]
+                    );
+                }
             }
+            last = Some(compiled);
+        }
+        last
+    }
+
+    /// Readings just before the attack and just after it, with everyone seen until then.
+    fn around_the_attack(&self, compiled: &Compiled) -> (Reading, Reading) {
+        let (a, b) = (self.block(self.first_attack()) - 1, self.block(self.last_attack()));
+        let holders = self.holders(compiled, a);
+        (self.reading(compiled, a, &holders).unwrap(), self.reading(compiled, b, &holders).unwrap())
+    }
+}
+
+/// The case compiles to this form, stays silent on harmless steps, and measures the labelled loss.
+fn measures(id: &str, form: Form, key: &str) {
+    let Some(case) = Case::load(id) else { return };
+    let compiled = case.never_cries_wolf().unwrap_or_else(|| panic!("{id} did not compile"));
+    assert_eq!(compiled.spec.form, form, "{id}");
+    let (before, after) = case.around_the_attack(&compiled);
+    let labelled = case.labelled_loss(key).unsigned_abs();
+    let lost = match form {
+        Form::Ratio => U256::from(before.assets - after.assets),
+        _ => loss(form, compiled.spec.floor, &before, &after).unwrap().0,
+    };
+    assert_eq!(lost, labelled, "{id}: {before:?} {after:?}");
+    let (_, lambda) = loss(form, compiled.spec.floor, &before, &after).unwrap();
+    assert!(lambda >= U256::from(compiled.spec.threshold), "{id}: {lambda}");
+}
+
+/// The case is refused after every step before the attack, and the last reason is this one.
+fn is_refused(id: &str, reason: impl Fn(&Reason) -> bool) {
+    let Some(case) = Case::load(id) else { return };
+    for step in 0..case.first_attack() {
+        if let Ok(compiled) = case.compile(case.block(step)) {
+            panic!("{id} compiled after step {step}: {:?}", compiled.explanation);
         }
     }
+    let last = case.compile(case.block(case.first_attack() - 1)).unwrap_err();
+    assert!(reason(&last.reason), "{id}: {last}");
+}
+
+#[test]
+fn d01_an_ether_bank_is_enumerated_and_measures_the_drain() {
+    measures("d01", Form::Enumerated, "EtherBank/ETH");
+}
+
+#[test]
+fn d02_a_lender_against_pool_shares_is_refused() {
+    is_refused("d02", |reason| matches!(reason, Reason::Lending(_)));
+}
+
+#[test]
+fn d03_a_lender_of_callback_tokens_is_refused() {
+    is_refused("d03", |reason| matches!(reason, Reason::Lending(_)));
+}
+
+#[test]
+fn d04_an_empty_vault_is_refused_for_now() {
+    is_refused("d04", |reason| matches!(reason, Reason::BelowFloor { .. }));
+}
+
+#[test]
+fn d05_a_lender_by_spot_price_is_refused() {
+    is_refused("d05", |reason| matches!(reason, Reason::Lending(_)));
+}
+
+#[test]
+fn d06_a_treasury_behind_a_proxy_measures_the_rescue() {
+    measures("d06", Form::Enumerated, "Treasury/TOK");
+}
+
+#[test]
+fn d07_an_upgrade_makes_the_gauge_undecided() {
+    let Some(case) = Case::load("d07") else { return };
+    let compiled = case.never_cries_wolf().unwrap();
+    assert_eq!(compiled.spec.form, Form::Enumerated);
+    let block = case.block(case.last_attack());
+    let holders = case.holders(&compiled, block);
+    let refused = case.reading(&compiled, block, &holders).unwrap_err();
+    assert!(refused.to_string().contains("undecided"), "{refused}");
+}
+
+#[test]
+fn d08_a_treasury_of_votes_is_refused() {
+    is_refused("d08", |reason| matches!(reason, Reason::NoClaims));
+}
+
+#[test]
+fn d09_a_payroll_by_signature_is_refused() {
+    is_refused("d09", |reason| matches!(reason, Reason::NoClaims));
+}
+
+#[test]
+fn d10_a_router_is_refused() {
+    is_refused("d10", |reason| matches!(reason, Reason::NoClaims));
+}
+
+#[test]
+fn d11_a_coarse_vault_is_a_ratio_and_measures_the_loop() {
+    measures("d11", Form::Ratio, "CoarseVault/TOK");
+}
+
+#[test]
+fn d12_a_lender_that_books_both_sides_is_refused() {
+    is_refused("d12", |reason| matches!(reason, Reason::ClaimsGrow(_)));
+}
+
+#[test]
+fn d13_a_farm_with_a_fee_token_is_enumerated_and_measures_the_loop() {
+    measures("d13", Form::Enumerated, "Farm/FEE");
+}
+
+#[test]
+fn d14_a_bridge_inbox_is_refused() {
+    is_refused("d14", |reason| matches!(reason, Reason::NoClaims));
+}
+
+#[test]
+fn d15_a_pair_is_geometric_and_dilution_is_no_loss() {
+    let Some(case) = Case::load("d15") else { return };
+    let compiled = case.never_cries_wolf().unwrap();
+    assert_eq!(compiled.spec.form, Form::Geometric);
+    let (before, after) = case.around_the_attack(&compiled);
+    assert_eq!(loss(Form::Geometric, 1, &before, &after).unwrap().0, U256::ZERO);
+}
+
+#[test]
+fn d16_a_broken_upgrade_makes_the_gauge_undecided() {
+    let Some(case) = Case::load("d16") else { return };
+    let compiled = case.never_cries_wolf().unwrap();
+    let block = case.block(case.last_attack());
+    let holders = case.holders(&compiled, block);
+    assert!(case.reading(&compiled, block, &holders).unwrap_err().to_string().contains("undecided"));
 }

@@ -203,14 +203,22 @@ impl<'a> Evidence<'a> {
 
     /// Whether a privileged caller can send assets to a place that belongs to the subject, from
     /// where they might count or come back.
-    pub(crate) fn check_privileged(&self, claims: &Claims) -> Result<Vec<String>, Reason> {
+    /// Whether claims that a privileged caller makes without assets matter is for the form to say:
+    /// shares that are diluted so lose nothing that a ratio measures.
+    pub(crate) fn check_privileged(&self, claims: &Claims, fixed: bool) -> Result<Vec<String>, Reason> {
         let asset = &self.assets[claims.asset];
         let mut notes = BTreeSet::new();
         for trial in self.probes.trials.iter().filter(|trial| trial.role == Role::Privileged) {
             let taken = trial.effect.moved(&asset.leaf).is_negative();
             let claim = self.probe_claims(claims, &trial.effect);
             if claim.is_positive() && !trial.effect.moved(&asset.leaf).is_positive() {
-                return Err(Reason::ClaimsGrow(trial.effect.origin.to_string()));
+                if fixed {
+                    return Err(Reason::ClaimsGrow(trial.effect.origin.to_string()));
+                }
+                notes.insert(format!(
+                    "A privileged caller can make shares without assets ({}); this gauge does not measure dilution.",
+                    trial.effect.selector()
+                ));
             }
             if !taken || claim.is_negative() {
                 continue;

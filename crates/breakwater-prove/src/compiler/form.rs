@@ -109,7 +109,7 @@ fn fixed(
         return Err(Reason::Lending(what));
     }
     let mut warnings = evidence.check_fixed(claims, fit)?;
-    warnings.extend(evidence.check_privileged(claims)?);
+    warnings.extend(evidence.check_privileged(claims, true)?);
     let asset = &evidence.assets[claims.asset];
     let part = |leaf, scale| Part { leaf, negative: false, scale };
     let mut candidate = Candidate {
@@ -257,7 +257,7 @@ fn check_shares(
         warnings
             .push(format!("Any caller could take assets ({what}); this gauge would measure it as a loss."));
     }
-    warnings.extend(evidence.check_privileged(claims)?);
+    warnings.extend(evidence.check_privileged(claims, false)?);
     Ok(warnings)
 }
 

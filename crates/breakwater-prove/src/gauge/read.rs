@@ -1,7 +1,7 @@
 //! What a gauge reads in one block, from raw words.
 
 use super::{Form, GaugeSpec, Side, holders_hash};
-use alloy::primitives::{Address, B256, U256, keccak256};
+use alloy::primitives::{Address, B256, KECCAK256_EMPTY, U256};
 
 /// What to fetch of one account, in the order in which evidence proves it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -188,7 +188,7 @@ impl GaugeSpec {
         for (index, (asked, got)) in (0..).zip(reads.iter().zip(&words.accounts)) {
             same("slots", asked.slots.len(), got.slots.len())?;
             let mut slots = got.slots.iter().copied();
-            self.check_code(index, got)?;
+            self.check_code(index, got.code_hash)?;
             self.check_pins_of(index, &mut slots)?;
             self.add_terms(index, got.balance, &mut slots, &mut sums)?;
             // What is left are the holders' words.
@@ -249,14 +249,19 @@ impl GaugeSpec {
         Ok(())
     }
 
-    fn check_code(&self, index: u8, got: &AccountWords) -> Result<(), Undecided> {
+    /// Checks the code of the account that keeps the holders' shares or claims; the spec must be valid.
+    pub(crate) fn check_holding_code(&self, got: B256) -> Result<(), Undecided> {
+        self.check_code(self.holding.account, got)
+    }
+
+    fn check_code(&self, index: u8, got: B256) -> Result<(), Undecided> {
         let pinned = &self.accounts[usize::from(index)];
         // An absent account and one without code are the same to every caller.
-        let code = if got.code_hash == keccak256([]) { B256::ZERO } else { got.code_hash };
+        let code = if got == KECCAK256_EMPTY { B256::ZERO } else { got };
         if code == pinned.code_hash {
             return Ok(());
         }
-        Err(Undecided::Code { account: pinned.account, expected: pinned.code_hash, got: got.code_hash })
+        Err(Undecided::Code { account: pinned.account, expected: pinned.code_hash, got })
     }
 
     fn check_pins_of(&self, index: u8, slots: &mut impl Iterator<Item = U256>) -> Result<(), Undecided> {

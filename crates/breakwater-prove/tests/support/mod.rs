@@ -2,6 +2,8 @@
 // Each test binary uses a part of this.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod state;
+
 use std::path::PathBuf;
 
 use alloy::primitives::{Address, B256, Bytes, U256};
@@ -21,10 +23,19 @@ sol!(
     TrieHarness,
     "../../contracts/artifacts/TrieHarness.json"
 );
+sol!(
+    #[allow(missing_docs, clippy::too_many_arguments)]
+    #[sol(all_derives)]
+    GaugeHarness,
+    "../../contracts/artifacts/GaugeHarness.json"
+);
 pub use TrieHarness::TrieHarnessErrors;
 
-const HARNESS: Address = Address::repeat_byte(0x77);
+const TRIE: Address = Address::repeat_byte(0x77);
+const GAUGE: Address = Address::repeat_byte(0x78);
 const GAS: u64 = 1 << 40;
+/// The time of the block in which the libraries run, seconds.
+pub const NOW: u64 = 1_800_000_000;
 
 /// The compiled libraries behind functions, in an EVM.
 pub struct Harness {
@@ -33,10 +44,20 @@ pub struct Harness {
 
 impl Harness {
     pub fn new() -> Self {
-        let code = Bytecode::new_legacy(TrieHarness::DEPLOYED_BYTECODE.clone());
         let mut db = InMemoryDB::default();
-        db.insert_account_info(HARNESS, AccountInfo::default().with_code(code));
+        for (at, code) in
+            [(TRIE, TrieHarness::DEPLOYED_BYTECODE.clone()), (GAUGE, GaugeHarness::DEPLOYED_BYTECODE.clone())]
+        {
+            let code = Bytecode::new_legacy(code);
+            db.insert_account_info(at, AccountInfo::default().with_code(code));
+        }
         Self { db }
+    }
+
+    /// A call of the gauge libraries; none: it reverts.
+    pub fn gauge<C: SolCall>(&mut self, call: C) -> Result<C::Return, Bytes> {
+        self.raw(GAUGE, call.abi_encode())
+            .map(|data| C::abi_decode_returns(&data).expect("an answer of the function's type"))
     }
 
     pub fn header(&mut self, data: Bytes) -> Result<Header::Parsed, TrieHarnessErrors> {
@@ -73,28 +94,37 @@ impl Harness {
     }
 
     fn call<C: SolCall>(&mut self, call: C) -> Result<C::Return, TrieHarnessErrors> {
+        match self.raw(TRIE, call.abi_encode()) {
+            Ok(data) => Ok(C::abi_decode_returns(&data).expect("an answer of the function's type")),
+            Err(data) => {
+                Err(TrieHarnessErrors::abi_decode(&data).expect("a revert with an error of the libraries"))
+            }
+        }
+    }
+
+    /// The answer, or the revert data.
+    fn raw(&mut self, at: Address, data: Vec<u8>) -> Result<Bytes, Bytes> {
         let mut evm = Context::mainnet()
             .with_db(&mut self.db)
             .modify_cfg_chained(|cfg| {
                 cfg.tx_gas_limit_cap = Some(u64::MAX);
                 cfg.disable_nonce_check = true;
             })
-            .modify_block_chained(|block| block.gas_limit = u64::MAX)
+            .modify_block_chained(|block| {
+                block.gas_limit = u64::MAX;
+                block.timestamp = U256::from(NOW);
+            })
             .build_mainnet();
         let tx = TxEnv::builder()
-            .kind(TxKind::Call(HARNESS))
+            .kind(TxKind::Call(at))
             .gas_limit(GAS)
-            .data(call.abi_encode().into())
+            .data(data.into())
             .build()
             .expect("a complete transaction");
         match evm.transact(tx).expect("a valid transaction").result {
-            ExecutionResult::Success { output: Output::Call(data), .. } => {
-                Ok(C::abi_decode_returns(&data).expect("an answer of the function's type"))
-            }
-            ExecutionResult::Revert { output, .. } => {
-                Err(TrieHarnessErrors::abi_decode(&output).expect("a revert with an error of the libraries"))
-            }
-            other => panic!("the libraries must answer or revert by name: {other:?}"),
+            ExecutionResult::Success { output: Output::Call(data), .. } => Ok(data),
+            ExecutionResult::Revert { output, .. } => Err(output),
+            other => panic!("the libraries must answer or revert: {other:?}"),
         }
     }
 }
