@@ -1,0 +1,355 @@
+//! What a pool holds for one incident: booked, booked anew, settled and closed.
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::{B256, U256};
+use breakwater_primitives::{Block, MathError, Time, U256Ext, WAD, mul_div_ceil, mul_div_floor};
+
+use crate::context::Cx;
+use crate::due;
+use crate::events::Event;
+use crate::exposure::{add, take};
+use crate::incident::{Incident, Status};
+use crate::measure::lambda;
+use crate::pool::Pool;
+use crate::refusal::Refusal;
+use crate::terms::Product;
+use crate::waterfall::{self, Layers};
+
+/// One pool's side of one incident. Amounts are pool units.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Booking {
+    /// What the terms say may be owed.
+    pub reserved: u128,
+    /// What the layers gave.
+    pub funded: u128,
+    /// Sum of what settlement found owed.
+    pub due: u128,
+    /// Sent or credited.
+    pub paid: u128,
+    /// Of `paid`, what was paid in the dwell and is not written off.
+    pub instant_paid: u128,
+    /// Layers at the first booking, or more where releases of others filled it.
+    pub limit: Layers,
+    /// Taken from each layer.
+    pub charged: Layers,
+    /// Block of the first booking.
+    pub opened_at: Block,
+    /// Onset of the measurement that was booked last.
+    pub onset_time: Time,
+    /// The dwell is over.
+    pub settled: bool,
+    /// Claims are over.
+    pub closed: bool,
+    /// By product.
+    pub products: BTreeMap<B256, BookedProduct>,
+}
+
+/// One product in a booking.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BookedProduct {
+    /// In force at the onset, pool units.
+    pub exposure: u128,
+    /// fEff, wad.
+    pub fraction: U256,
+    /// Paid in the dwell and not written off, pool units.
+    pub instant_paid: u128,
+}
+
+/// What an incident tells a pool.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Claim {
+    pub(crate) incident: u64,
+    pub(crate) gauge: B256,
+    pub(crate) onset_time: Time,
+    pub(crate) loss: u128,
+    pub(crate) base: u128,
+}
+
+impl Pool {
+    /// fEff of an incident and product as of the last booking, wad.
+    pub fn fraction(&self, incident: u64, product: &B256) -> U256 {
+        let booked = self.bookings.get(&incident).and_then(|booking| booking.products.get(product));
+        booked.map_or(U256::ZERO, |booked| booked.fraction)
+    }
+
+    /// `book`: raises or lowers the reserve to what the measurement says; answers the gauge units that the curator
+    /// bore. Nobody enters or leaves in the call that brings the loss.
+    pub(crate) fn book(
+        &mut self,
+        cx: &mut Cx,
+        products: &BTreeMap<B256, Product>,
+        claim: Claim,
+    ) -> Result<u128, Refusal> {
+        self.roll(cx)?;
+        let (rows, reserved) = self.reserve(products, &claim)?;
+        if reserved == 0 && !self.bookings.contains_key(&claim.incident) {
+            return Ok(0);
+        }
+        let excesses = self.book_products(cx, &claim, rows)?;
+        let borne = self.rebook(cx, claim.incident, reserved, &excesses)?;
+        let booking = self.open_booking(claim.incident, cx.block);
+        booking.onset_time = claim.onset_time;
+        let Booking { reserved, funded, onset_time, .. } = *booking;
+        let surge = self.surge.value;
+        cx.emit(
+            self.address,
+            Event::Booked { incident: claim.incident, onset_time, reserved, funded, surge },
+        );
+        returned_units(products, borne, &excesses)
+    }
+
+    /// `settleBooking`: the dwell is over.
+    pub(crate) fn settle_booking(&mut self, cx: &mut Cx, incident: u64) -> Result<(), Refusal> {
+        self.accrue(cx)?;
+        if let Some(booking) = self.bookings.get_mut(&incident).filter(|booking| !booking.settled) {
+            booking.settled = true;
+            cx.emit(self.address, Event::BookingSettled { incident });
+        }
+        Ok(())
+    }
+
+    /// `closeBooking`: gives back what nobody is owed.
+    pub(crate) fn close_booking(
+        &mut self,
+        cx: &mut Cx,
+        incident: u64,
+        found: Option<&Incident>,
+    ) -> Result<(), Refusal> {
+        let booking = self.bookings.get(&incident).ok_or(Refusal::UnknownBooking { incident })?;
+        if booking.closed {
+            return Err(Refusal::BookingIsClosed { incident });
+        }
+        let claims_end = found.map_or(Time(0), |incident| incident.claims_end);
+        if found.is_none_or(|incident| incident.status != Status::Final) || cx.time <= claims_end {
+            return Err(Refusal::ClaimsOpen { incident, claims_end });
+        }
+        self.accrue(cx)?;
+        let booking = self.open_booking(incident, cx.block);
+        booking.closed = true;
+        let (due, paid) = (booking.due, booking.paid);
+        let give = booking.lower_to(due);
+        cx.emit(self.address, Event::BookingClosed { incident, due, paid });
+        self.release(cx, incident, give, 0)
+    }
+
+    /// For each product of the gauge what is in force at the onset and its fraction, and the sum of the reserves.
+    fn reserve(
+        &self,
+        products: &BTreeMap<B256, Product>,
+        claim: &Claim,
+    ) -> Result<(Vec<(B256, BookedProduct)>, u128), Refusal> {
+        let mut rows = Vec::new();
+        let mut sum = 0;
+        let lambda = lambda(claim.loss, claim.base);
+        for id in self.gauges.get(&claim.gauge).into_iter().flatten() {
+            let terms = products.get(id).ok_or(Refusal::UnknownProduct { product: *id })?;
+            let book = self.products.get(id).ok_or(Refusal::UnknownProduct { product: *id })?;
+            let exposure = book.in_force(claim.onset_time)?;
+            let fraction = due::effective_fraction(lambda, terms, exposure)?;
+            sum = add(sum, mul_div_floor(U256::from(exposure), fraction, U256::from(WAD))?.to_u128()?)?;
+            rows.push((*id, BookedProduct { exposure, fraction, instant_paid: 0 }));
+        }
+        Ok((rows, sum))
+    }
+
+    /// Stores the rows; answers what of each product's instant payments the new reserve does not hold.
+    fn book_products(
+        &mut self,
+        cx: &mut Cx,
+        claim: &Claim,
+        rows: Vec<(B256, BookedProduct)>,
+    ) -> Result<Vec<(B256, u128)>, Refusal> {
+        let incident = claim.incident;
+        let mut excesses = Vec::with_capacity(rows.len());
+        for (product, mut row) in rows {
+            let book = self.products.get(&product).ok_or(Refusal::UnknownProduct { product })?;
+            let new_onset = book.incepted_by(claim.onset_time);
+            let old_onset = self.bookings.get(&incident).map(|booking| book.incepted_by(booking.onset_time));
+            let shut_out = old_onset.unwrap_or_default().saturating_sub(new_onset);
+            let booking = self.open_booking(incident, cx.block);
+            let old = booking.products.get(&product).copied().unwrap_or_default();
+            let excess = instant_excess(&old, shut_out, row.fraction)?;
+            row.instant_paid = take(old.instant_paid, excess)?;
+            booking.instant_paid = take(booking.instant_paid, excess)?;
+            booking.products.insert(product, row);
+            excesses.push((product, excess));
+            let BookedProduct { exposure, fraction, instant_paid } = row;
+            let event = Event::ProductBooked { incident, product, exposure, fraction, instant_paid };
+            cx.emit(self.address, event);
+        }
+        Ok(excesses)
+    }
+
+    /// Raises or lowers the reserve and lets the curator bear the excesses; answers what he could bear of them.
+    fn rebook(
+        &mut self,
+        cx: &mut Cx,
+        incident: u64,
+        reserved: u128,
+        excesses: &[(B256, u128)],
+    ) -> Result<u128, Refusal> {
+        let before = self.open_booking(incident, cx.block).reserved;
+        if reserved > before {
+            self.raise_booking(cx, incident, reserved - before)?;
+        }
+        let junior = self.layers[1];
+        let booking = self.open_booking(incident, cx.block);
+        let mut give = if reserved > before { Layers::default() } else { booking.lower_to(reserved) };
+        let excess = excesses.iter().try_fold(0, |sum, (_, excess)| add(sum, *excess))?;
+        let borne = excess.min(add(junior, give[1])?);
+        booking.paid = take(booking.paid, borne)?;
+        booking.due = take(booking.due, borne)?;
+        keep_what_was_paid(booking, &mut give, borne.saturating_sub(junior));
+        self.release(cx, incident, give, borne)?;
+        if borne > 0 {
+            self.bear(cx, incident, borne)?;
+        }
+        Ok(borne)
+    }
+
+    /// The booking of an incident, made with the layers of now as limits if there is none.
+    pub(crate) fn open_booking(&mut self, incident: u64, block: Block) -> &mut Booking {
+        let limit = self.layers;
+        self.bookings.entry(incident).or_insert_with(|| Booking {
+            limit,
+            opened_at: block,
+            ..Booking::default()
+        })
+    }
+
+    fn raise_booking(&mut self, cx: &mut Cx, incident: u64, more: u128) -> Result<(), Refusal> {
+        let capital = self.capital()?;
+        self.surge = self.surge.raised(&self.config, cx.time, more, capital)?;
+        let mut layers = self.layers;
+        let booking = self.open_booking(incident, cx.block);
+        let limit = booking.limit;
+        let taken = waterfall::raise(more, &mut layers, &limit, &mut booking.charged);
+        booking.reserved = add(booking.reserved, more)?;
+        booking.funded = add(booking.funded, taken.iter().sum())?;
+        let short = booking.funded < booking.reserved;
+        self.layers = layers;
+        if short && !self.shorts.contains(&incident) {
+            self.shorts.push_back(incident);
+        }
+        for (layer, amount) in taken.into_iter().enumerate().filter(|(_, amount)| *amount > 0) {
+            cx.emit(self.address, Event::Charged { incident, layer, amount });
+        }
+        Ok(())
+    }
+
+    /// Fills short bookings and gives the rest back to the layers, senior first; junior keeps enough for `borne`.
+    fn release(&mut self, cx: &mut Cx, incident: u64, give: Layers, borne: u128) -> Result<(), Refusal> {
+        let kept = borne.saturating_sub(self.layers[1]).min(give[1]);
+        let mut give = give;
+        give[1] -= kept;
+        self.fill_shorts(cx, incident, &mut give)?;
+        give[1] += kept;
+        let opened = self.open_booking(incident, cx.block).opened_at;
+        for layer in (0..4).rev().filter(|layer| give[*layer] > 0) {
+            let amount = give[layer];
+            let recovery_shares = self.give_back(cx, layer, incident, opened, amount)?;
+            cx.emit(self.address, Event::Released { incident, layer, amount, recovery_shares });
+        }
+        Ok(())
+    }
+
+    /// Lets the oldest short bookings have what is given, lowest layer first.
+    fn fill_shorts(&mut self, cx: &mut Cx, from: u64, give: &mut Layers) -> Result<(), Refusal> {
+        while give.iter().any(|amount| *amount > 0) {
+            let Some(to) = self.shorts.front().copied() else { break };
+            let address = self.address;
+            let booking = self.open_booking(to, cx.block);
+            for (layer, amount) in give.iter_mut().enumerate() {
+                let part = (*amount).min(booking.reserved.saturating_sub(booking.funded));
+                if part > 0 {
+                    *amount -= part;
+                    fill(booking, layer, part)?;
+                    let event = Event::Filled { from, to, layer, amount: part };
+                    cx.emit(address, event);
+                }
+            }
+            if booking.funded < booking.reserved {
+                break;
+            }
+            self.shorts.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Takes `amount` out of junior and burns shares of that value from the curator's lock.
+    fn bear(&mut self, cx: &mut Cx, incident: u64, amount: u128) -> Result<(), Refusal> {
+        let shares = self.tranche(1).to_shares_ceil(amount, self.layers[1])?.min(self.locked);
+        let curator = self.config.curator;
+        self.locked = self.locked.minus(shares)?;
+        self.tranche_mut(1).burn(cx, curator, shares)?;
+        self.layers[1] = take(self.layers[1], amount)?;
+        cx.emit(self.address, Event::CuratorLocked { shares: self.locked });
+        cx.emit(self.address, Event::InstantLoss { incident, amount, shares_burned: shares });
+        Ok(())
+    }
+}
+
+impl Booking {
+    /// Sets the reserve; answers what of each layer is no longer needed for it.
+    fn lower_to(&mut self, reserved: u128) -> Layers {
+        let freed = self.funded.saturating_sub(reserved);
+        self.reserved = reserved;
+        self.funded -= freed;
+        waterfall::lower(freed, &mut self.charged)
+    }
+}
+
+/// Gauge units in what the curator bore, product by product, each rounded down.
+fn returned_units(
+    products: &BTreeMap<B256, Product>,
+    borne: u128,
+    excesses: &[(B256, u128)],
+) -> Result<u128, Refusal> {
+    let (mut left, mut units) = (borne, 0);
+    for (product, excess) in excesses {
+        let part = left.min(*excess);
+        left -= part;
+        let terms = products.get(product).ok_or(Refusal::UnknownProduct { product: *product })?;
+        units = add(units, due::to_gauge_units_floor(terms, part)?)?;
+    }
+    Ok(units)
+}
+
+/// What the curator bears of a product when its incident is booked anew, pool units: what was paid to policies that
+/// the new onset shuts out (at most `shut_out` of sums), and of the rest the part by which the fraction fell.
+///
+/// # Errors
+/// Overflow beyond 128 bits.
+pub fn instant_excess(old: &BookedProduct, shut_out: U256, fraction: U256) -> Result<u128, MathError> {
+    if old.instant_paid == 0 {
+        return Ok(0);
+    }
+    let paid = U256::from(old.instant_paid);
+    let gone = mul_div_ceil(shut_out, old.fraction, U256::from(WAD))?.min(paid);
+    let rest = paid.minus(gone)?;
+    let fallen = old.fraction.saturating_sub(fraction);
+    let part = if fallen.is_zero() { U256::ZERO } else { mul_div_ceil(rest, fallen, old.fraction)? };
+    gone.plus(part)?.to_u128()
+}
+
+/// Keeps charged what was paid and not borne. Of junior's part, `needed` goes to bear the excess and is not kept.
+fn keep_what_was_paid(booking: &mut Booking, give: &mut Layers, needed: u128) {
+    let mut missing = booking.paid.saturating_sub(booking.funded);
+    for layer in 0..4 {
+        let free = if layer == 1 { give[1].saturating_sub(needed) } else { give[layer] };
+        let kept = missing.min(free);
+        give[layer] -= kept;
+        booking.charged[layer] += kept;
+        booking.funded += kept;
+        missing -= kept;
+    }
+}
+
+/// A release of another incident pays into this booking; the layer bears it, whatever its limit was.
+pub(crate) fn fill(booking: &mut Booking, layer: usize, amount: u128) -> Result<(), MathError> {
+    booking.charged[layer] = add(booking.charged[layer], amount)?;
+    booking.limit[layer] = booking.limit[layer].max(booking.charged[layer]);
+    booking.funded = add(booking.funded, amount)?;
+    Ok(())
+}

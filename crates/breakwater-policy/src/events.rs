@@ -1,0 +1,280 @@
+//! Events of the contracts, with their fields. They are complete: [`crate::World::replay`] rebuilds every word that
+//! matters from them alone.
+
+use alloy_primitives::{Address, B256, U256};
+use breakwater_primitives::{Block, Time, Wad};
+
+use crate::incident::{Measurement, Rung};
+use crate::policies::Policy;
+use crate::refusal::Refusal;
+use crate::terms::{GaugeInfo, Product};
+
+/// An event with where and when it was logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// The contract that logged it.
+    pub emitter: Address,
+    /// Time of the block.
+    pub time: Time,
+    /// Number of the block.
+    pub block: Block,
+    /// What was logged.
+    pub event: Event,
+}
+
+/// Every event that the twin makes. Names and fields are those of `contracts/src/interfaces`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the interfaces say what each event and field means")]
+pub enum Event {
+    // Catalog.
+    GaugeListed {
+        gauge: B256,
+        info: GaugeInfo,
+    },
+    ProductListed {
+        product: B256,
+        terms: Product,
+    },
+    PoolRegistered {
+        pool: Address,
+    },
+    PoolAttached {
+        gauge: B256,
+        pool: Address,
+    },
+
+    // Incidents.
+    Opened {
+        id: u64,
+        gauge: B256,
+        rung: Rung,
+        opener: Address,
+        measured: Measurement,
+        dwell_end: Block,
+    },
+    Revised {
+        id: u64,
+        measured: Measurement,
+        dwell_end: Block,
+    },
+    Voided {
+        id: u64,
+        reading: Block,
+    },
+    Finalised {
+        id: u64,
+        claims_end: Time,
+    },
+    PositionProven {
+        id: u64,
+        account: Address,
+        onset: Block,
+        lost: u128,
+        value: u128,
+    },
+    PositionPaid {
+        id: u64,
+        account: Address,
+        amount: u128,
+        paid_for_account: u128,
+        paid_in_all: u128,
+    },
+    Returned {
+        id: u64,
+        amount: u128,
+        paid_in_all: u128,
+    },
+
+    // Policies.
+    Bought {
+        id: u64,
+        policy: Policy,
+        premium: U256,
+    },
+    Lowered {
+        id: u64,
+        sum: u128,
+        refund: u128,
+    },
+    Cancelled {
+        id: u64,
+        refund: u128,
+    },
+    Settled {
+        id: u64,
+        incident: u64,
+        lost: u128,
+        due: u128,
+        paid: u128,
+        settler: Address,
+    },
+    Skipped {
+        id: u64,
+        incident: u64,
+        reason: Refusal,
+    },
+    /// `Transfer` of the ERC-721.
+    PolicyTransfer {
+        from: Address,
+        to: Address,
+        id: u64,
+    },
+
+    // Pool.
+    Accrued {
+        time: Time,
+        earned: u128,
+    },
+    ProductCapped {
+        product: B256,
+        gauge: B256,
+        cap: u128,
+        floor_rate: Wad,
+        effective_at: Time,
+    },
+    Sold {
+        product: B256,
+        sum: u128,
+        premium: U256,
+        inception: Time,
+        expiry: Time,
+        exposure: u128,
+    },
+    ExposureReduced {
+        product: B256,
+        sum: u128,
+        stream_rate: U256,
+        expiry: Time,
+        refund: u128,
+        exposure: u128,
+    },
+    Booked {
+        incident: u64,
+        onset_time: Time,
+        reserved: u128,
+        funded: u128,
+        surge: Wad,
+    },
+    ProductBooked {
+        incident: u64,
+        product: B256,
+        exposure: u128,
+        fraction: U256,
+        instant_paid: u128,
+    },
+    Charged {
+        incident: u64,
+        layer: usize,
+        amount: u128,
+    },
+    Released {
+        incident: u64,
+        layer: usize,
+        amount: u128,
+        recovery_shares: U256,
+    },
+    Filled {
+        from: u64,
+        to: u64,
+        layer: usize,
+        amount: u128,
+    },
+    Paid {
+        incident: u64,
+        to: Address,
+        amount: u128,
+        pulled: bool,
+    },
+    BookingPaid {
+        incident: u64,
+        product: B256,
+        due: u128,
+        paid: u128,
+        instant_paid: u128,
+    },
+    InstantLoss {
+        incident: u64,
+        amount: u128,
+        shares_burned: U256,
+    },
+    BookingSettled {
+        incident: u64,
+    },
+    BookingClosed {
+        incident: u64,
+        due: u128,
+        paid: u128,
+    },
+    PoolClosed {
+        time: Time,
+    },
+    Credited {
+        account: Address,
+        amount: u128,
+    },
+    Withdrawn {
+        account: Address,
+        amount: u128,
+    },
+    CuratorLocked {
+        shares: U256,
+    },
+
+    // Tranche.
+    /// `Transfer` of the ERC-20.
+    ShareTransfer {
+        from: Address,
+        to: Address,
+        shares: U256,
+    },
+    DepositRequest {
+        controller: Address,
+        owner: Address,
+        request_id: u64,
+        sender: Address,
+        assets: u128,
+    },
+    RedeemRequest {
+        controller: Address,
+        owner: Address,
+        request_id: u64,
+        sender: Address,
+        shares: U256,
+    },
+    DepositsProcessed {
+        request_id: u64,
+        assets: u128,
+        shares: U256,
+    },
+    DepositsReturned {
+        request_id: u64,
+        assets: u128,
+    },
+    RedemptionsProcessed {
+        request_id: u64,
+        shares: U256,
+        assets: u128,
+        remaining: U256,
+    },
+    DepositClaimed {
+        controller: Address,
+        request_id: u64,
+        shares: U256,
+    },
+    RedeemClaimed {
+        controller: Address,
+        request_id: u64,
+        assets: u128,
+    },
+    RecoveryClaimed {
+        incident: u64,
+        account: Address,
+        shares: U256,
+    },
+    QueuedRecoveryClaimed {
+        incident: u64,
+        request_id: u64,
+        controller: Address,
+        shares: U256,
+    },
+}

@@ -1,0 +1,185 @@
+//! What is fixed before anything happens: gauges, products and pools, as their listings state them.
+
+use alloy_primitives::{Address, B256};
+use breakwater_primitives::{Bps, DAY, Time, WAD, Wad, YEAR};
+
+use crate::refusal::Refusal;
+
+/// How a subject's health is computed; the order is that of the contracts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Form {
+    /// Assets over shares.
+    Ratio,
+    /// Claims fixed in the asset, with a total on chain.
+    Par,
+    /// Par claims kept holder by holder, without a total.
+    Enumerated,
+    /// sqrt(reserve0 · reserve1) over supply.
+    Geometric,
+}
+
+/// Kind of cover. Only the first two can be listed by this version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// The holder's own shares, proven from storage.
+    Position,
+    /// All users of a protocol, bought by its registrant alone.
+    Protocol,
+    /// A position in a constant-product pool.
+    Liquidity,
+    /// Loss by a wrong price feed.
+    Oracle,
+    /// Loss by a change outside the announced timelock.
+    Governance,
+    /// Withdrawals that fail after a change of code.
+    Upgrade,
+    /// A coin below its strike.
+    Depeg,
+    /// Whatever a curator words.
+    Custom,
+}
+
+/// What the catalog keeps of a gauge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GaugeInfo {
+    /// Hash of where the holders' claims are kept.
+    pub subject: B256,
+    /// What assets are counted in; zero is the chain's coin.
+    pub asset: Address,
+    /// Smallest loss fraction that is an incident, wad.
+    pub threshold: Wad,
+    /// When it was listed.
+    pub listed_at: Time,
+    /// The contract that keeps the holders' claims.
+    pub account: Address,
+    /// How its health is computed.
+    pub form: Form,
+}
+
+/// Terms of a cover; a listed product never changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Product {
+    /// The gauge that measures the loss.
+    pub gauge: B256,
+    /// Whose loss it is.
+    pub kind: Kind,
+    /// In which sums, premiums and payouts are counted.
+    pub asset: Address,
+    /// Protocol: the only position that can be covered; Position: zero.
+    pub registrant: Address,
+    /// Pool units = gauge units · `unit_num` / `unit_den`, rounded down.
+    pub unit_num: u128,
+    /// See `unit_num`.
+    pub unit_den: u128,
+    /// Smallest sum, pool units.
+    pub min_sum: u128,
+    /// Most that a pool pays for one incident on this product, pool units; zero: no limit.
+    pub event_limit: u128,
+    /// What the holder bears of the loss fraction.
+    pub deductible: Bps,
+    /// Share of the proven loss that is payable.
+    pub loss_cap: Bps,
+    /// Of each payment, half to the opener and half to the settler.
+    pub bounty: Bps,
+    /// May the curator's junior pay before the dwell ends.
+    pub instant: bool,
+    /// Seconds from purchase to inception.
+    pub waiting_period: u64,
+    /// Seconds after expiry in which an incident may still be opened; whole days.
+    pub report_window: u64,
+    /// Seconds from inception to expiry, at least.
+    pub min_term: u64,
+    /// Seconds from inception to expiry, at most.
+    pub max_term: u64,
+}
+
+impl Product {
+    /// Refuses terms outside the ranges of docs/design.md, "Listing", in that order.
+    ///
+    /// # Errors
+    /// [`Refusal::OutOfRange`].
+    pub fn check(&self) -> Result<(), Refusal> {
+        let protocol = self.kind == Kind::Protocol;
+        within("kind", u128::from(!(protocol || self.kind == Kind::Position)), 0, 0)?;
+        within("asset", u128::from(!self.asset.is_zero()), 1, 1)?;
+        within("registrant", u128::from(self.registrant.is_zero() == protocol), 0, 0)?;
+        within("unitNum", self.unit_num, 1, u128::MAX)?;
+        within("unitDen", self.unit_den, 1, u128::MAX)?;
+        within("minSum", self.min_sum, 1, u128::MAX)?;
+        within("deductibleBps", self.deductible.get().into(), 0, 9_999)?;
+        within("lossCapBps", self.loss_cap.get().into(), 1, if protocol { 9_000 } else { 10_000 })?;
+        within("bountyBps", self.bounty.get().into(), 0, 200)?;
+        within("waitingPeriod", self.waiting_period.into(), 1, YEAR.into())?;
+        let whole_days = self.report_window.is_multiple_of(DAY);
+        within("reportWindow", self.report_window.into(), 0, if whole_days { YEAR.into() } else { 0 })?;
+        within("minTerm", self.min_term.into(), 1, YEAR.into())?;
+        within("maxTerm", self.max_term.into(), self.min_term.into(), YEAR.into())
+    }
+}
+
+/// What is fixed when a pool is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolConfig {
+    /// The one asset.
+    pub asset: Address,
+    /// Sets caps and bears the instant lane.
+    pub curator: Address,
+    /// Seconds of a deposit and redemption epoch.
+    pub epoch: u64,
+    /// Least seconds from a redemption request to its maturity.
+    pub cooldown: u64,
+    /// Exposure may reach capital times this.
+    pub leverage: Bps,
+    /// Value of the curator's lock as a share of the sum of caps.
+    pub curator_share: Bps,
+    /// Junior and mezzanine as a share of capital that exits must leave.
+    pub subordination: Bps,
+    /// Of earned premium, to surplus.
+    pub surplus: Bps,
+    /// Of what is left of earned premium, to junior, mezzanine and senior per unit of their layers.
+    pub weights: [Bps; 3],
+    /// Wad a year on the capital behind one unit of exposure.
+    pub cost_of_capital: Wad,
+    /// Target utilisation.
+    pub kink: Wad,
+    /// Multiplier at the kink.
+    pub scarcity_kink: Wad,
+    /// Multiplier at full utilisation.
+    pub scarcity_full: Wad,
+    /// Surge per reserved over capital.
+    pub surge_slope: Wad,
+    /// Most surge.
+    pub surge_max: Wad,
+    /// Seconds in which surge halves.
+    pub surge_half_life: u64,
+}
+
+impl PoolConfig {
+    /// Refuses a configuration that the formulas are not defined for.
+    ///
+    /// # Errors
+    /// [`Refusal::OutOfRange`].
+    pub fn check(&self) -> Result<(), Refusal> {
+        let weights: u32 = self.weights.iter().map(|weight| weight.get()).sum();
+        within("asset", u128::from(!self.asset.is_zero()), 1, 1)?;
+        within("curator", u128::from(!self.curator.is_zero()), 1, 1)?;
+        within("epoch", self.epoch.into(), 1, u32::MAX.into())?;
+        within("leverageBps", self.leverage.get().into(), 1, u32::MAX.into())?;
+        within("surgeHalfLife", self.surge_half_life.into(), 1, u32::MAX.into())?;
+        within("curatorShareBps", self.curator_share.get().into(), 0, 10_000)?;
+        within("surplusBps", self.surplus.get().into(), 0, 10_000)?;
+        within("subordinationBps", self.subordination.get().into(), 0, 9_999)?;
+        within("weightBps", weights.into(), 10_000, 10_000)?;
+        within("kink", self.kink.get().into(), 1, u128::from(WAD) - 1)?;
+        within("scarcityKink", self.scarcity_kink.get().into(), WAD.into(), u64::MAX.into())?;
+        let least = self.scarcity_kink.get();
+        within("scarcityFull", self.scarcity_full.get().into(), least.into(), u64::MAX.into())
+    }
+}
+
+fn within(field: &'static str, got: u128, least: u128, most: u128) -> Result<(), Refusal> {
+    if got < least || got > most {
+        return Err(Refusal::OutOfRange { field, got });
+    }
+    Ok(())
+}
