@@ -72,7 +72,8 @@ contract Pool is IPool, IPoolCapital, ReentrancyGuardTransient {
         _l.rolled = uint32(block.timestamp / Stream.DAY);
         _l.epochDone = uint32(block.timestamp / c.epoch);
         _l.tranches[0] = new Tranche(c.asset, 1, c.epoch, c.cooldown, c.curator, "Breakwater Junior", "BW-J");
-        _l.tranches[1] = new Tranche(c.asset, 2, c.epoch, c.cooldown, address(0), "Breakwater Mezzanine", "BW-M");
+        _l.tranches[1] =
+            new Tranche(c.asset, 2, c.epoch, c.cooldown, address(0), "Breakwater Mezzanine", "BW-M");
         _l.tranches[2] = new Tranche(c.asset, 3, c.epoch, c.cooldown, address(0), "Breakwater Senior", "BW-S");
     }
 
@@ -113,7 +114,9 @@ contract Pool is IPool, IPoolCapital, ReentrancyGuardTransient {
         if (shares == 0) revert ZeroAmount();
         _accrue();
         uint256 balance = _tranche(JUNIOR).balanceOf(curator);
-        if (balance < _l.locked || balance - _l.locked < shares) revert ITranche.SharesLocked(_l.locked, balance);
+        if (balance < _l.locked || balance - _l.locked < shares) {
+            revert ITranche.SharesLocked(_l.locked, balance);
+        }
         _setLocked(_l.locked + shares);
     }
 
@@ -430,11 +433,7 @@ contract Pool is IPool, IPoolCapital, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IPoolCapital
-    function dayOf(bytes32 product, uint256 day)
-        external
-        view
-        returns (uint256 expiring, uint256 releasing)
-    {
+    function dayOf(bytes32 product, uint256 day) external view returns (uint256 expiring, uint256 releasing) {
         Exposure.Day storage d = _l.covers[product].days_[day];
         return (d.expiring, d.releasing);
     }
@@ -541,9 +540,8 @@ contract Pool is IPool, IPoolCapital, ReentrancyGuardTransient {
 
     /// @dev Value of `shares` of the lock must cover the curator's part of all caps, and `least`.
     function _checkLock(uint256 shares, uint256 least) private view {
-        uint256 caps = _l.closedAt != 0
-            ? 0
-            : Math.ceilDiv(uint256(_l.capSum) * _l.config.curatorShareBps, BPS);
+        uint256 caps =
+            _l.closedAt != 0 ? 0 : Math.ceilDiv(uint256(_l.capSum) * _l.config.curatorShareBps, BPS);
         uint256 needed = Math.max(caps, least);
         uint256 value = _lockValue(shares);
         if (value < needed) revert LockTooSmall(needed, value);
@@ -604,10 +602,11 @@ contract Pool is IPool, IPoolCapital, ReentrancyGuardTransient {
     // ----- payments -----
 
     /// @dev In the dwell only the curator's lock may be spent.
-    function _payInstantly(Waterfall.Entry storage entry, PayOrder calldata order) private returns (uint256 paid) {
-        paid = Math.min(
-            Math.saturatingSub(order.due, order.paidBefore), instantBudget(order.incident)
-        );
+    function _payInstantly(Waterfall.Entry storage entry, PayOrder calldata order)
+        private
+        returns (uint256 paid)
+    {
+        paid = Math.min(Math.saturatingSub(order.due, order.paidBefore), instantBudget(order.incident));
         uint128 added = uint128(paid);
         entry.paid += added;
         entry.instantPaid += added;
@@ -616,7 +615,10 @@ contract Pool is IPool, IPoolCapital, ReentrancyGuardTransient {
     }
 
     /// @dev After the dwell everyone gets the same fraction, which only grows as the booking is filled.
-    function _payShare(Waterfall.Entry storage entry, PayOrder calldata order) private returns (uint256 paid) {
+    function _payShare(Waterfall.Entry storage entry, PayOrder calldata order)
+        private
+        returns (uint256 paid)
+    {
         (uint256 reserved, uint256 funded, uint256 before) = (entry.reserved, entry.funded, entry.paid);
         if (_l.closedAt == 0 && entry.due > funded) _close();
         if (reserved == 0) return 0;

@@ -60,7 +60,8 @@ contract Tranche is ITranche, ERC20, ReentrancyGuardTransient {
     uint256 private constant PRICE_FLOOR = 1e12;
     /// @dev Holders of shares that nobody has claimed yet. No key can be known for hashes like these.
     address public constant DEPOSITS = address(uint160(uint256(keccak256("breakwater.tranche.deposits"))));
-    address public constant RECOVERIES = address(uint160(uint256(keccak256("breakwater.tranche.recoveries"))));
+    address public constant RECOVERIES =
+        address(uint160(uint256(keccak256("breakwater.tranche.recoveries"))));
 
     address public immutable pool;
     address public immutable asset;
@@ -413,7 +414,11 @@ contract Tranche is ITranche, ERC20, ReentrancyGuardTransient {
     }
 
     /// @dev What stood under a requestId at the end of a block, in both queues.
-    function _queuedAt(uint256 requestId, address controller, uint48 number) private view returns (uint256 shares) {
+    function _queuedAt(uint256 requestId, address controller, uint48 number)
+        private
+        view
+        returns (uint256 shares)
+    {
         Cohort storage cohort = _cohorts[requestId];
         Request storage own = _requests[requestId][controller];
         bool whole = cohort.firstBurnAt == 0 || cohort.firstBurnAt > number;

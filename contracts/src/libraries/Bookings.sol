@@ -80,7 +80,7 @@ library Bookings {
         a.products = self.products[gauge];
         uint256 count = a.products.length;
         (a.inForce, a.fractions, a.excesses) =
-            (new uint256[](count), new uint256[](count), new uint256[](count));
+        (new uint256[](count), new uint256[](count), new uint256[](count));
         for (uint256 i; i < count; ++i) {
             Exposure.Cover storage cover = self.covers[a.products[i]];
             uint256 sums = cover.inForce(onsetTime);
@@ -159,9 +159,12 @@ library Bookings {
         if (borne != 0) _bear(self, incident, borne);
     }
 
-    function _raise(Ledger.Store storage self, Waterfall.Entry storage entry, uint256 incident, uint256 amount)
-        private
-    {
+    function _raise(
+        Ledger.Store storage self,
+        Waterfall.Entry storage entry,
+        uint256 incident,
+        uint256 amount
+    ) private {
         uint128[4] storage layers = self.layers;
         uint256 capital = uint256(layers[0]) + layers[1] + layers[2] + layers[3];
         uint256 more = Math.mulDiv(self.config.surgeSlope, amount, Math.max(1, capital));
@@ -202,8 +205,7 @@ library Bookings {
         for (uint256 i = SENIOR; i >= JUNIOR; --i) {
             uint256 amount = given[i];
             if (amount == 0) continue;
-            (bool held, uint256 minted) =
-                self.tranches[i - 1].mintRecovery(incident, entry.openedAt, amount);
+            (bool held, uint256 minted) = self.tranches[i - 1].mintRecovery(incident, entry.openedAt, amount);
             if (!held) {
                 given[0] += amount;
                 continue;

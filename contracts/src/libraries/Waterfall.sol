@@ -45,7 +45,8 @@ library Waterfall {
     /// @notice Gives `amount`, at most what is funded, back from the highest layer down; returns each part.
     function give(Entry storage self, uint256 amount) internal returns (uint256[4] memory given) {
         uint256 left = amount;
-        for (uint256 i = LAYERS; i-- != 0 && left != 0;) {
+        for (uint256 above = LAYERS; above != 0 && left != 0; --above) {
+            uint256 i = above - 1;
             uint256 charged = self.charged[i];
             uint256 part = Math.min(left, charged);
             if (part == 0) continue;
