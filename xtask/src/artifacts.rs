@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use crate::{steps, tools};
 
 /// Sources whose contracts the Rust side deploys or calls.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 8] = [
     "src/core/",
+    "src/libraries/Bookings.sol",
     "src/triggers/",
     "src/periphery/",
     "demo/",
@@ -66,7 +67,10 @@ fn committed(directory: &Path) -> Result<BTreeMap<String, String>> {
 
 fn compile() -> Result<BTreeMap<String, String>> {
     tools::setup()?;
-    steps::run("forge build", tools::foundry("forge")?.args(["build", "--quiet"]))?;
+    steps::run(
+        "forge build",
+        tools::foundry("forge")?.args(["build", "--quiet", "src", "script", "demo", "test/harness"]),
+    )?;
     let mut artifacts = BTreeMap::new();
     for folder in fs::read_dir(tools::contracts().join("out"))? {
         let folder = folder?.path();
@@ -75,6 +79,9 @@ fn compile() -> Result<BTreeMap<String, String>> {
         }
         for file in fs::read_dir(&folder)? {
             let file = file?.path();
+            if file.extension().is_none_or(|extension| extension != "json") {
+                continue;
+            }
             if let Some((name, text)) = trim(&file)? {
                 artifacts.insert(name, text);
             }
@@ -106,6 +113,9 @@ fn trim(file: &Path) -> Result<Option<(String, String)>> {
         "bytecode": full["bytecode"]["object"],
         "deployedBytecode": full["deployedBytecode"]["object"],
         "immutableReferences": full["deployedBytecode"]["immutableReferences"],
+        // Where the addresses of linked libraries go, in creation and in runtime code.
+        "linkReferences": full["bytecode"]["linkReferences"],
+        "deployedLinkReferences": full["deployedBytecode"]["linkReferences"],
     });
     Ok(Some((format!("{name}.json"), serde_json::to_string_pretty(&trimmed)? + "\n")))
 }
