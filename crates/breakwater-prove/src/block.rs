@@ -126,7 +126,7 @@ impl BlockProof {
         Ok(Words { number: self.header.number, time: self.header.time, accounts })
     }
 
-    /// Reads a gauge as at the onset and the block after it; see [`GaugeSpec::read`].
+    /// Reads a gauge as at the onset; see [`GaugeSpec::read`].
     ///
     /// # Errors
     /// [`BlockError::Read`], or [`BlockError::Proof`] if a word is not proven here.

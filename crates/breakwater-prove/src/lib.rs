@@ -2,6 +2,7 @@
 
 pub mod block;
 pub mod compiler;
+pub mod document;
 pub mod evidence;
 pub mod gauge;
 pub mod header;

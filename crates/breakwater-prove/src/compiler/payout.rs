@@ -27,6 +27,8 @@ const LATER_BLOCKS: u64 = LATER_SECONDS / 12;
 const SAME_PPM: u64 = 1_000;
 /// Relative error of a share price allowed when it is checked against payouts, in 1e-6.
 const PRICE_PPM: u64 = 10_000;
+/// Units of claim and of payment below which a withdrawal tells nothing.
+const UNITS_MIN: u64 = 10;
 /// Checks of a share price under joint changes.
 const PRICE_TRIALS: u64 = 5;
 
@@ -57,13 +59,16 @@ impl<'a> Withdrawal<'a> {
                 let stage = &probes.stages[trial.stage];
                 let claim = trial.effect.moved(&ledger.leaf(stage.caller));
                 let paid = trial.effect.moved(&asset.leaf);
-                (claim.is_negative() && paid.is_negative()).then(|| Self {
+                let (owed, got) = (size(claim), size(paid));
+                // Rounding alone moves smaller amounts by more than a change of words would.
+                let telling = owed.min(got) >= U256::from(UNITS_MIN);
+                (telling && claim.is_negative() && paid.is_negative()).then(|| Self {
                     trial,
                     fork: &stage.fork,
                     ledger,
                     asset,
-                    claim: size(claim),
-                    paid: size(paid),
+                    claim: owed,
+                    paid: got,
                 })
             })
             .max_by_key(|withdrawal| withdrawal.paid)

@@ -225,27 +225,24 @@ fn own_numbers(
     caller: Address,
 ) -> Result<Vec<U256>, EvmError> {
     let mut numbers = Vec::new();
+    for asset in assets {
+        let held = asset.leaf.read(&scene.view)? / U256::from(16);
+        numbers.push(if held.is_zero() { U256::from(10).pow(U256::from(18)) } else { held });
+    }
     for shape in
         writes.iter().filter(|(_, all)| all.iter().any(|(_, h, ..)| *h == caller)).map(|(shape, _)| shape)
     {
         let word = scene.view.storage(shape.account, shape.slot(caller))?;
         let entry = if word.bit_len() <= 128 { word } else { field(word, 0, 128) };
-        if !entry.is_zero() {
+        // Unlimited allowances are entries too, and no amount of anything.
+        if entry.bit_len() <= 120 {
             numbers.extend([entry / U256::from(2), entry / U256::from(16)]);
         }
     }
-    for asset in assets {
-        let held = asset.leaf.read(&scene.view)?;
-        numbers.push(held / U256::from(16));
-    }
+    numbers.truncate(NUMBERS_MAX - 1);
     numbers.push(U256::from(3));
-    numbers.retain(|number| !number.is_zero());
     let mut seen = BTreeSet::new();
-    numbers.retain(|number| seen.insert(*number));
-    numbers.truncate(NUMBERS_MAX);
-    if numbers.is_empty() {
-        numbers.push(U256::from(10).pow(U256::from(18)));
-    }
+    numbers.retain(|number| !number.is_zero() && seen.insert(*number));
     Ok(numbers)
 }
 

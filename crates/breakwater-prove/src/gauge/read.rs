@@ -146,8 +146,8 @@ impl GaugeSpec {
             .collect()
     }
 
-    /// Reads the gauge from the words that [`reads`](Self::reads) asked for: at the onset and the block
-    /// after it, where a sum out of range is an error.
+    /// Reads the gauge from the words that [`reads`](Self::reads) asked for: at the onset, where a sum out
+    /// of range is an error.
     ///
     /// # Errors
     /// [`ReadError::Undecided`] if a pin does not hold, [`ReadError::Range`] if a sum is out of range,
@@ -157,7 +157,7 @@ impl GaugeSpec {
         out_of_range.map_or(Ok(reading), Err)
     }
 
-    /// The same at a later block, where a sum below zero counts as 0 and one above 2^128 - 1 as that: a
+    /// The same at a later block, the one after the onset included, where a sum below zero counts as 0 and one above 2^128 - 1 as that: a
     /// protocol drained below its own reserves must remain measurable.
     ///
     /// # Errors
