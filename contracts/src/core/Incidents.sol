@@ -150,9 +150,10 @@ contract Incidents is IIncidents, AccessManaged, ReentrancyGuardTransient {
             _checkOnset(m, _previous[id]);
             incident_.peak = uint64(lambda);
         }
-        if (m.onset == incident_.onset && m.reading == incident_.reading && m.loss == incident_.loss) {
-            revert NothingNew(id);
-        }
+        if (
+            m.onset == incident_.onset && m.reading == incident_.reading && m.loss == incident_.loss
+                && m.base == incident_.base
+        ) revert NothingNew(id);
         // News of a higher loss gives a whole dwell to answer it, anything proven before a quarter.
         uint64 answer = uint64(block.number) + (raises ? dwell : dwell / ANSWER);
         uint64 dwellEnd = uint64(Math.max(incident_.dwellEnd, answer));

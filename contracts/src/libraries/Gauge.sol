@@ -80,10 +80,10 @@ library Gauge {
     ///         nothing. `a` is not before `pinnedAt`.
     function cap(GaugeSpec calldata spec, Reading memory a) internal pure returns (uint256) {
         uint256 pinned = uint256(spec.assets0) * a.claims / spec.shares0;
+        // Growth only adds, so this much is no bound on assets of 128 bits, and the product below fits.
+        if (pinned > type(uint128).max) return pinned;
         uint256 factor = WAD + uint256(spec.growth) * (a.time - spec.pinnedAt) / YEAR;
-        (uint256 high,) = Math.mul512(pinned, factor);
-        // A quotient beyond 256 bits is no bound on assets of 128.
-        return high >= WAD ? type(uint256).max : Math.mulDiv(pinned, factor, WAD);
+        return pinned * factor / WAD;
     }
 
     /// @notice The loss as a fraction of its base, wad, rounded down.

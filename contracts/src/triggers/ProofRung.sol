@@ -193,8 +193,12 @@ contract ProofRung is IProofRung, ReentrancyGuardTransient {
             id = incidents.open(gauge, Rung.Proof, msg.sender, m);
             _keep(id, onset, b);
         } else {
-            // Other holders could overstate the loss again after somebody widened it.
-            _checkSame(_measures[id].onset.a.holders, a.holders);
+            bytes32 chain = _measures[id].onset.a.holders;
+            // Other holders may show that the first were chosen to understate the loss; they may not undo a
+            // widening by going back to what was asserted before.
+            if (a.holders != chain && lambda <= incidents.incident(id).peak) {
+                revert HoldersMismatch(chain, a.holders);
+            }
             _revise(id, m, onset, b);
         }
         history.anchor(a.number);

@@ -87,9 +87,7 @@ contract ProofRungTest is Fixture {
         uint256 b = seal();
         GaugeSpec memory spec = vaultSpec();
         Evidence memory evidence = evidenceOf(spec, _three(a, a + 1, b), new address[](0));
-        _refused(
-            spec, evidence, abi.encodeWithSelector(IProofRung.NoOnset.selector, 0.049999e18, 0.05e18)
-        );
+        _refused(spec, evidence, abi.encodeWithSelector(IProofRung.NoOnset.selector, 0.049999e18, 0.05e18));
     }
 
     function test_lossBelowTheThresholdIsNone() public {
@@ -377,9 +375,7 @@ contract ProofRungTest is Fixture {
         bytes memory paths = evidence.paths;
         evidence.paths = abi.encodePacked(paths, uint8(0));
         _refused(
-            spec,
-            evidence,
-            abi.encodeWithSelector(Trie.PathsUnused.selector, paths.length, paths.length + 1)
+            spec, evidence, abi.encodeWithSelector(Trie.PathsUnused.selector, paths.length, paths.length + 1)
         );
         assembly ("memory-safe") {
             mstore(paths, sub(mload(paths), 2))
@@ -409,9 +405,8 @@ contract ProofRungTest is Fixture {
         uint256 a = _drain(400_000e6);
         GaugeSpec memory spec = vaultSpec();
         Evidence memory evidence = evidenceOf(spec, a, a + 1);
-        bytes memory target = part % 3 == 0
-            ? evidence.nodes
-            : part % 3 == 1 ? evidence.paths : evidence.headers[position % 2];
+        bytes memory target =
+            part % 3 == 0 ? evidence.nodes : part % 3 == 1 ? evidence.paths : evidence.headers[position % 2];
         position = position % target.length;
         target[position] = bytes1(uint8(target[position]) ^ flip);
         try rung.assertLoss(spec, evidence) returns (uint256 id) {
