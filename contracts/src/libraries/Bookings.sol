@@ -53,7 +53,7 @@ library Bookings {
         _writeShares(self, entry, a, incident, onsetTime);
         entry.onsetTime = uint48(onsetTime);
         uint256 borne = _rebook(self, entry, incident, a.reserve, a.excess);
-        emit IPool.Booked(incident, onsetTime, a.reserve, entry.funded, self.surge);
+        emit IPool.Booked(incident, onsetTime, a.reserve, entry.funded, _surge(self));
         for (uint256 i; borne != 0; ++i) {
             uint256 part = Math.min(borne, a.excesses[i]);
             if (part == 0) continue;
@@ -153,8 +153,9 @@ library Bookings {
             self.instantOutstanding -= uint128(excess);
             entry.paid -= uint128(borne);
             entry.due -= uint128(borne);
-            _keepPaid(entry, given, Math.saturatingSub(borne, self.layers[JUNIOR]));
         }
+        // Always: what an earlier excess left to nobody must stay charged as well.
+        _keepPaid(entry, given, Math.saturatingSub(borne, self.layers[JUNIOR]));
         _release(self, entry, incident, given, borne);
         if (borne != 0) _bear(self, incident, borne);
     }
@@ -168,8 +169,7 @@ library Bookings {
         uint128[4] storage layers = self.layers;
         uint256 capital = uint256(layers[0]) + layers[1] + layers[2] + layers[3];
         uint256 more = Math.mulDiv(self.config.surgeSlope, amount, Math.max(1, capital));
-        uint256 left = Price.decayed(self.surge, block.timestamp - self.surgeAt, self.config.surgeHalfLife);
-        self.surge = uint64(Math.min(self.config.surgeMax, left + more));
+        self.surge = uint64(Math.min(self.config.surgeMax, _surge(self) + more));
         self.surgeAt = uint32(block.timestamp);
         uint256[4] memory taken = entry.charge(layers, amount);
         for (uint256 i; i < Waterfall.LAYERS; ++i) {
@@ -179,6 +179,10 @@ library Bookings {
             entry.queued = true;
             self.short_.push(incident);
         }
+    }
+
+    function _surge(Ledger.Store storage self) private view returns (uint256) {
+        return Price.decayed(self.surge, block.timestamp - self.surgeAt, self.config.surgeHalfLife);
     }
 
     /// @dev What was paid and nobody bears stays charged, but of junior's no more than leaves `kept`.
