@@ -22,6 +22,7 @@ mod head;
 mod journal;
 mod limits;
 mod logs;
+mod request;
 mod send;
 
 pub use account::{Account, verify_account};
@@ -41,4 +42,5 @@ pub use journal::{
 };
 pub use limits::Limits;
 pub use logs::LOGS_SETTLED_MAX;
-pub use send::{LOST_NONCE_BLOCKS_MIN, SendError, SendEvent, SendOptions, SendRequest, Sender};
+pub use request::{SendError, SendEvent, SendOptions, SendRequest};
+pub use send::{LOST_NONCE_BLOCKS_MIN, Sender};

@@ -63,3 +63,29 @@ async fn a_node_without_proofs_or_history_is_reported() {
     assert!(!report.holds(ChainReport::HISTORY), "{report:#?}");
     assert!(report.has_proof_rung(), "BLOCKHASH suffices: {report:#?}");
 }
+
+#[tokio::test]
+async fn wrong_block_hashes_on_chain_are_reported() {
+    let Some(anvil) = anvil(Anvil::builder()) else { return };
+    anvil.mine(3).await.unwrap();
+    let wrong = format!("{:064x}{}", 3, "11".repeat(32));
+    let answers = [
+        (json!(format!("0x{wrong}")), "expected 0x"),
+        (json!("0x01"), "expected 64 bytes, got 1"),
+        (json!(format!("0x{:064x}{}", 90, "11".repeat(32))), "ran in block 90"),
+    ];
+    for (answer, words) in answers {
+        let given = answer.clone();
+        let off = Proxy::with(anvil.url(), move |method, _| match method {
+            "eth_call" => Twist::Answer(given.clone()),
+            _ => Twist::Pass,
+        })
+        .await;
+        let report = check_chain(&endpoints(&[&off.url])).await.unwrap();
+        assert!(report.holds(ChainReport::HEADER) && report.holds(ChainReport::PROOF));
+        assert!(!report.holds(ChainReport::HISTORY) && !report.holds(ChainReport::BLOCKHASH));
+        assert!(!report.has_proof_rung());
+        assert!(report.checks[3].detail.contains(words), "{:?}", report.checks[3]);
+        assert!(report.checks[2].detail.contains("expected 0x"), "{:?}", report.checks[2]);
+    }
+}

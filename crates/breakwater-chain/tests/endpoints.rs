@@ -227,6 +227,49 @@ async fn the_height_is_the_one_that_half_have_reached() {
     let pair = endpoints(&[&behind.url, anvil.url()]);
     assert_eq!(pair.head_number().await.unwrap(), 10);
     assert!(pair.health()[0].demoted);
+
+    // A block or two apart is how honest nodes stand; of two, the lower height is common to both.
+    let near = Proxy::with(anvil.url(), |method, _| match method {
+        "eth_blockNumber" => Twist::Answer(json!("0x9")),
+        _ => Twist::Pass,
+    })
+    .await;
+    for order in [[&near.url, anvil.url()], [anvil.url(), &near.url]] {
+        let pair = endpoints(&order);
+        assert_eq!(pair.head_number().await.unwrap(), 9);
+        assert!(pair.health().iter().all(|health| !health.demoted));
+    }
+}
+
+#[tokio::test]
+async fn a_proof_of_something_else_is_refused() {
+    let Some(anvil) = anvil(Anvil::builder()) else { return };
+    anvil.mine(1).await.unwrap();
+    let head = anvil.endpoints().head().await.unwrap();
+    let (asked, other) = (anvil.keys()[0].address(), anvil.keys()[1].address());
+    // Both proofs are true of what they name.
+    let swap = Proxy::with(anvil.url(), move |method, params| match method {
+        "eth_getProof" if params[0] == json!(asked) => Twist::Rewrite(json!([other, params[1], params[2]])),
+        "eth_getProof" => Twist::Rewrite(json!([params[0], [B256::with_last_byte(9)], params[2]])),
+        _ => Twist::Pass,
+    })
+    .await;
+    let error = endpoints(&[&swap.url]).account(&head, asked, &[]).await.unwrap_err();
+    assert!(error.to_string().contains("address of the proof"), "{error}");
+    let error = endpoints(&[&swap.url]).account(&head, other, &[B256::ZERO]).await.unwrap_err();
+    assert!(error.to_string().contains("slot of a storage proof"), "{error}");
+    let error = endpoints(&[&swap.url]).account(&head, other, &[]).await.unwrap_err();
+    assert!(error.to_string().contains("number of storage proofs: expected 0, got 1"), "{error}");
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_cut_off() {
+    let Some(anvil) = anvil(Anvil::builder()) else { return };
+    let flood = Proxy::with(anvil.url(), |_, _| Twist::Answer(json!("0".repeat(100_000)))).await;
+    let limits = Limits { answer_bytes_max: 50_000, ..support::quick() };
+    let chain = Endpoints::new(std::slice::from_ref(&flood.url), limits).unwrap();
+    let error = chain.chain_id().await.unwrap_err();
+    assert!(error.to_string().contains("answer larger than 50000 bytes"), "{error}");
 }
 
 #[tokio::test]
@@ -310,6 +353,17 @@ async fn an_omitted_log_is_found_through_the_receipts() {
     }
     let stranger = Filter::new().address(Address::repeat_byte(1));
     assert_eq!(anvil.endpoints().logs(0..=10, &stranger).await.unwrap(), []);
+
+    let everything = json!({"fromBlock": "0x0", "toBlock": "0xa"});
+    let padder = Proxy::with(anvil.url(), move |method, _| match method {
+        "eth_getLogs" => Twist::Rewrite(json!([everything])),
+        _ => Twist::Pass,
+    })
+    .await;
+    let error = endpoints(&[&padder.url]).logs(0..=10, &stranger).await.unwrap_err();
+    assert!(error.to_string().contains("log that matches the filter"), "{error}");
+    let error = endpoints(&[&padder.url]).logs(0..=1, &filter).await.unwrap_err();
+    assert!(error.to_string().contains("block of a log"), "{error}");
 }
 
 #[tokio::test]

@@ -215,3 +215,32 @@ async fn lies_in_between_are_replaced_by_what_links() {
     apply(&mut chain, &drain(&mut follower).await);
     assert_eq!(chain.len(), 21, "blocks by hash need no trust");
 }
+
+#[tokio::test]
+async fn another_branch_in_between_is_replaced_by_what_links() {
+    let Some(anvil) = anvil(Anvil::builder()) else { return };
+    let Some(fork) = self::anvil(Anvil::builder().timestamp(1_900_000_000)) else { return };
+    anvil.mine(20).await.unwrap();
+    fork.mine(20).await.unwrap();
+    let mut foreign: Vec<Value> = Vec::new();
+    for number in 0..=12u64 {
+        let asked = (alloy::primitives::U64::from(number), false);
+        foreign.push(fork.endpoints().request("eth_getBlockByNumber", asked).await.unwrap());
+    }
+    // Headers that are true of another chain, for the heights 5 to 12.
+    let liar = Proxy::with(anvil.url(), move |method, params: &Value| {
+        let asked = params[0].as_str().unwrap_or_default();
+        let number = usize::from_str_radix(asked.trim_start_matches("0x"), 16).unwrap_or_default();
+        match method {
+            "eth_getBlockByNumber" if (5..=12).contains(&number) => Twist::Answer(foreign[number].clone()),
+            _ => Twist::Pass,
+        }
+    })
+    .await;
+    let alone = endpoints(&[&liar.url]);
+    let mut follower = follower(&alone).await;
+    let mut chain = vec![follower.tip().clone()];
+    apply(&mut chain, &drain(&mut follower).await);
+    assert_eq!(chain.len(), 21);
+    assert_eq!(chain[8], anvil.endpoints().head_at(8, None).await.unwrap());
+}

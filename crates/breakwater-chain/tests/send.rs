@@ -394,3 +394,84 @@ async fn a_one_shot_command_waits_for_its_receipt() {
         anvil.endpoints().request("eth_getTransactionCount", (sender.address(), "latest")).await.unwrap();
     assert_eq!(nonce, U64::ONE);
 }
+
+#[tokio::test]
+async fn a_later_nonce_is_not_made_dearer_for_an_earlier_ones_sake() {
+    let Some(anvil) = manual().await else { return };
+    let journal = Memory::default();
+    let sender = sender(anvil.endpoints(), &anvil, &journal).await;
+    let start = head(&anvil).await;
+    sender.submit(&gift("first", 0xa1), &start).await.unwrap();
+    sender.submit(&gift("second", 0xa2), &start).await.unwrap();
+    for _ in 0..6 {
+        for attempt in action(&journal, "first").await.attempts {
+            drop_from_pool(&anvil, attempt.tx_hash).await;
+        }
+        mine_and_tick(&anvil, &sender).await;
+    }
+    assert_eq!(action(&journal, "first").await.attempts.len(), 3);
+    assert_eq!(action(&journal, "second").await.attempts.len(), 1);
+}
+
+#[tokio::test]
+async fn a_receipt_of_another_branch_never_becomes_final() {
+    let Some(anvil) = manual().await else { return };
+    let journal = Memory::default();
+    let elsewhere = Proxy::with(anvil.url(), |method, _| match method {
+        "eth_getTransactionReceipt" => support::edit(|mut receipt| {
+            if !receipt.is_null() {
+                receipt["blockHash"] = json!(B256::repeat_byte(5));
+            }
+            receipt
+        }),
+        _ => Twist::Pass,
+    })
+    .await;
+    let sender = sender(&endpoints(&[&elsewhere.url]), &anvil, &journal).await;
+    sender.submit(&gift("elsewhere", 0xa3), &head(&anvil).await).await.unwrap();
+    for _ in 0..5 {
+        let events = mine_and_tick(&anvil, &sender).await;
+        assert!(!events.iter().any(|event| matches!(event, SendEvent::Final { .. })), "{events:?}");
+    }
+    elsewhere.set(|_, _| Twist::Pass);
+    let events = mine_and_tick(&anvil, &sender).await;
+    assert!(matches!(events.last(), Some(SendEvent::Final { .. })), "{events:?}");
+}
+
+#[tokio::test]
+async fn one_endpoint_that_knows_the_receipt_prevents_a_second_transaction() {
+    let Some(anvil) = manual().await else { return };
+    let journal = Memory::default();
+    let forgets = |method: &str, _: &Value| match method {
+        "eth_getTransactionReceipt" => Twist::Answer(Value::Null),
+        _ => Twist::Pass,
+    };
+    let (one, two) = (Proxy::with(anvil.url(), forgets).await, Proxy::with(anvil.url(), forgets).await);
+    let sender = sender(&endpoints(&[&one.url, &two.url, anvil.url()]), &anvil, &journal).await;
+    sender.submit(&gift("forgotten", 0xa4), &head(&anvil).await).await.unwrap();
+    for _ in 0..6 {
+        let events = mine_and_tick(&anvil, &sender).await;
+        assert!(!events.iter().any(|event| matches!(event, SendEvent::NonceTaken { .. })), "{events:?}");
+    }
+    assert_eq!(action(&journal, "forgotten").await.attempts.len(), 1);
+    assert_eq!(gifts(&anvil, 0xa4).await, U256::ONE);
+}
+
+#[tokio::test]
+async fn an_action_that_keeps_losing_its_nonce_fails() {
+    let Some(anvil) = manual().await else { return };
+    let journal = Memory::default();
+    let key = anvil.keys()[0].clone();
+    let once = SendOptions { nonces_max: 1, ..options() };
+    let sender = Sender::new(anvil.endpoints().clone(), journal.clone(), key, once).await.unwrap();
+    sender.submit(&gift("loser", 0xa5), &head(&anvil).await).await.unwrap();
+    drop_from_pool(&anvil, action(&journal, "loser").await.attempts[0].tx_hash).await;
+    let foreign = json!({"from": sender.address(), "to": Address::repeat_byte(0xa6), "value": "0x5"});
+    let _: B256 = anvil.endpoints().request("eth_sendTransaction", [foreign]).await.unwrap();
+    let mut last = Vec::new();
+    for _ in 0..3 {
+        last = mine_and_tick(&anvil, &sender).await;
+    }
+    assert!(matches!(&last[..], [SendEvent::Failed { .. }]), "{last:?}");
+    assert!(matches!(action(&journal, "loser").await.state, ActionState::Failed(_)));
+}

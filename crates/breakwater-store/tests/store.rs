@@ -61,6 +61,8 @@ async fn blocks_are_followed_in_a_bounded_chain() {
     change.start_at(&heads[0]).await.unwrap();
     assert!(matches!(change.start_at(&heads[1]).await, Err(StoreError::AlreadyStarted { first: 0 })));
     assert!(matches!(change.follow(&heads[2]).await, Err(StoreError::NotLinked { number: 2, .. })));
+    let stranger = &chain(None, 2, 5)[1];
+    assert!(matches!(change.follow(stranger).await, Err(StoreError::NotLinked { number: 1, .. })));
     for head in &heads[1..] {
         change.follow(head).await.unwrap();
     }

@@ -54,6 +54,8 @@ pub(crate) enum Twist {
     Status(u16),
     Error(i64, &'static str),
     Answer(Value),
+    /// Asks the node with other parameters.
+    Rewrite(Value),
     Edit(Box<dyn FnOnce(Value) -> Value + Send>),
 }
 
@@ -117,15 +119,22 @@ async fn serve(
     seen: &Mutex<Vec<String>>,
 ) -> Option<()> {
     let request = read_body(&mut stream).await?;
-    let request: Value = serde_json::from_slice(&request).ok()?;
+    let mut request: Value = serde_json::from_slice(&request).ok()?;
     let method = request["method"].as_str()?.to_owned();
     seen.lock().unwrap().push(method.clone());
     let twist = rule.lock().unwrap()(&method, &request["params"]);
+    let twist = match twist {
+        Twist::Rewrite(params) => {
+            request["params"] = params;
+            Twist::Pass
+        }
+        other => other,
+    };
     let pass = || async {
         client.post(node.clone()).json(&request).send().await.unwrap().json::<Value>().await.unwrap()
     };
     let answer = match twist {
-        Twist::Pass => pass().await,
+        Twist::Pass | Twist::Rewrite(_) => pass().await,
         Twist::Delay(time) => {
             tokio::time::sleep(time).await;
             pass().await
