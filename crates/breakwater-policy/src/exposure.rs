@@ -157,6 +157,12 @@ impl ProductBook {
         Ok(gone)
     }
 
+    /// What counts against cap and capacity at `time`, which is not before the last roll.
+    pub fn exposure_at(&self, time: Time) -> u128 {
+        let later = self.leaving.range(time.day().saturating_add(1)..);
+        later.map(|(_, sum)| *sum).sum()
+    }
+
     /// Sum of all buckets that have not left, which is the exposure.
     pub fn bucketed(&self) -> u128 {
         self.leaving.values().sum()

@@ -18,7 +18,8 @@
 //! | [`waterfall`], [`booking`], [`pay`] | who bears a loss, and how it is paid |
 //! | [`tranche`], [`deposit`], [`redeem`], [`recovery`] | capital coming, leaving and coming back |
 //! | [`incident`], [`policies`], [`settle`], [`curator`] | who may do what, when |
-//! | [`events`] | what the outside sees |
+//! | `ops` (a feature) | random operations for property tests |
+//! | [`events`], [`replay`], [`words`] | what the outside sees |
 
 pub mod booking;
 pub mod context;
@@ -30,6 +31,8 @@ pub mod exposure;
 pub mod incident;
 pub mod ledger;
 pub mod measure;
+#[cfg(any(test, feature = "ops"))]
+pub mod ops;
 pub mod pay;
 pub mod policies;
 pub mod pool;
@@ -37,6 +40,7 @@ pub mod price;
 pub mod recovery;
 pub mod redeem;
 pub mod refusal;
+pub mod replay;
 pub mod sale;
 pub mod settle;
 pub mod stream;
@@ -44,7 +48,11 @@ pub mod terms;
 pub mod trace;
 pub mod tranche;
 pub mod waterfall;
+pub mod words;
 pub mod world;
+
+#[cfg(test)]
+mod properties;
 
 pub use context::{Context, Effects};
 pub use events::{Event, Log};

@@ -1,0 +1,472 @@
+//! Proposes the next operation from what the world looks like.
+
+use alloy_primitives::{Address, B256, U256};
+use breakwater_primitives::{Block, DAY, Time, U256Ext, WAD, Wad};
+
+use super::{Clock, Op};
+use crate::incident::{Incident, Measurement, SPAN, Status};
+use crate::policies::Purchase;
+use crate::pool::Pool;
+use crate::terms::Kind;
+use crate::world::World;
+
+/// Seconds between blocks, for times of past blocks.
+const SLOT: u64 = 12;
+
+/// Who plays.
+#[derive(Debug, Clone)]
+pub struct Generator {
+    /// Accounts that buy, hold, invest and settle.
+    pub users: Vec<Address>,
+    /// Whether the asset may begin to refuse accounts.
+    pub refusals: bool,
+}
+
+/// A source of numbers with a few shapes.
+struct Dice<'a> {
+    source: &'a mut dyn FnMut() -> u64,
+}
+
+impl Dice<'_> {
+    /// Below `n`; zero where `n` is zero.
+    fn below(&mut self, n: u64) -> u64 {
+        if n == 0 { 0 } else { (self.source)() % n }
+    }
+
+    fn wide_below(&mut self, n: u128) -> u128 {
+        let value = u128::from((self.source)()) << 64 | u128::from((self.source)());
+        if n == 0 { 0 } else { value % n }
+    }
+
+    fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+
+    fn pick<T: Copy>(&mut self, items: &[T]) -> Option<T> {
+        let index = usize::try_from(self.below(items.len() as u64)).unwrap_or(0);
+        items.get(index).copied()
+    }
+
+    /// Part of `whole`: all of it, a tiny bit, or anything between.
+    fn part(&mut self, whole: u128) -> u128 {
+        match self.below(8) {
+            0 => whole,
+            1 => whole.min(1 + self.wide_below(1_000)),
+            _ => self.wide_below(whole.saturating_add(1)),
+        }
+    }
+
+    fn part_of_shares(&mut self, whole: U256) -> U256 {
+        match self.below(6) {
+            0 => whole,
+            1 => whole.min(U256::from(1 + self.below(1_000_000))),
+            _ => whole / U256::from(1 + self.below(20)),
+        }
+    }
+}
+
+impl Generator {
+    /// The next operation. `source` answers any 64 bits.
+    pub fn next(&self, source: &mut dyn FnMut() -> u64, world: &World, clock: Clock) -> Op {
+        let mut dice = Dice { source };
+        // A proposal may find nothing to act on; then time passes.
+        self.propose(&mut dice, world, clock).unwrap_or_else(|| pass(&mut dice, world, clock))
+    }
+
+    fn propose(&self, dice: &mut Dice<'_>, world: &World, clock: Clock) -> Option<Op> {
+        let pools: Vec<&Pool> = world.pools.values().collect();
+        let pool = dice.pick(&pools)?;
+        let caller = dice.pick(&self.users)?;
+        match dice.below(100) {
+            0..=13 => Some(pass(dice, world, clock)),
+            14..=31 => self.buy(dice, world, clock, pool, caller),
+            32..=37 => self.edit(dice, world),
+            38..=40 => self.move_policy(dice, world),
+            41..=44 => open(dice, world, clock, caller),
+            45..=49 => revise(dice, world, clock),
+            50..=54 => self.record(dice, world, clock),
+            55..=63 => settle(dice, world, caller),
+            64..=66 => finalise(dice, world, clock, caller),
+            67..=69 => close(dice, world, clock, caller),
+            70..=75 => self.deposit(dice, pool),
+            76..=79 => claim_deposit(dice, pool, caller),
+            80..=84 => self.redeem(dice, pool),
+            85..=86 => {
+                Some(Op::ProcessRedemptions { caller, pool: pool.address, layer: layer(dice) })
+            }
+            87..=88 => claim_redeem(dice, pool, caller),
+            89..=91 => self.recover(dice, pool, caller),
+            92..=95 => curate(dice, pool),
+            96 => self.refuse(dice, pool),
+            97 => withdraw(dice, pool, caller),
+            98 => self.transfer_shares(dice, pool),
+            _ => Some(Op::Accrue { caller, pool: pool.address }),
+        }
+    }
+
+    fn buy(
+        &self,
+        dice: &mut Dice<'_>,
+        world: &World,
+        clock: Clock,
+        pool: &Pool,
+        caller: Address,
+    ) -> Option<Op> {
+        let products: Vec<B256> = pool.products.keys().copied().collect();
+        let product = dice.pick(&products)?;
+        let (terms, book) = (world.products.get(&product)?, pool.products.get(&product)?);
+        let inception = clock.time.plus(terms.waiting_period);
+        let first = inception.plus(terms.min_term).0.div_ceil(DAY);
+        let last = inception.plus(terms.max_term).day();
+        let span = if dice.chance(60) { 20 } else { last.saturating_sub(first) + 1 };
+        let expiry = Time((first + dice.below(span)) * DAY);
+        let room = book.setting(clock.time).cap.saturating_sub(book.exposure);
+        let capacity = pool.config.leverage.floor_of(pool.capital().ok()?).ok()?;
+        let room = room.min(capacity.saturating_sub(pool.exposure));
+        let sum = if dice.chance(10) { room } else { terms.min_sum + dice.wide_below(room / 4 + 1) };
+        let position =
+            if terms.kind == Kind::Protocol { terms.registrant } else { dice.pick(&self.users)? };
+        let purchase = Purchase {
+            product,
+            pool: pool.address,
+            position,
+            sum: if dice.chance(3) { sum.saturating_mul(5) } else { sum },
+            expiry: if dice.chance(2) { expiry.plus(1) } else { expiry },
+            max_premium: if dice.chance(2) { U256::from(1) } else { U256::MAX },
+            deadline: if dice.chance(1) { Time(1) } else { clock.time },
+            to: caller,
+            consented: !dice.chance(2),
+        };
+        Some(Op::Buy { caller, purchase })
+    }
+
+    fn edit(&self, dice: &mut Dice<'_>, world: &World) -> Option<Op> {
+        let (id, owner, sum, paid) = some_policy(dice, world)?;
+        let caller = if dice.chance(4) { dice.pick(&self.users)? } else { owner };
+        if dice.chance(45) {
+            return Some(Op::Cancel { caller, id });
+        }
+        let new_sum = if dice.chance(15) { paid } else { paid + dice.part(sum.saturating_sub(paid)) };
+        Some(Op::Lower { caller, id, new_sum })
+    }
+
+    fn move_policy(&self, dice: &mut Dice<'_>, world: &World) -> Option<Op> {
+        let (id, caller, _, _) = some_policy(dice, world)?;
+        Some(Op::TransferPolicy { caller, id, to: dice.pick(&self.users)? })
+    }
+
+    fn record(&self, dice: &mut Dice<'_>, world: &World, clock: Clock) -> Option<Op> {
+        let (id, incident) = some_incident(dice, world, clock)?;
+        let base = incident.measured.base;
+        let value = dice.part(base / 3);
+        let share = U256::from(value) * U256::from(incident.measured.loss) / U256::from(base.max(1));
+        let share = share.to_u128().ok()?;
+        let lost = if dice.chance(70) { share } else { dice.part(share.saturating_mul(2)) };
+        let account = dice.pick(&self.users)?;
+        Some(Op::RecordPosition { caller: incident.rung_contract, id, account, lost, value })
+    }
+
+    fn deposit(&self, dice: &mut Dice<'_>, pool: &Pool) -> Option<Op> {
+        let caller =
+            if dice.chance(10) { pool.config.curator } else { dice.pick(&self.users)? };
+        let assets = match dice.below(10) {
+            0 => 1 + dice.wide_below(50),
+            1 => dice.wide_below(5_000_000_000_000),
+            _ => dice.wide_below(100_000_000_000),
+        };
+        let controller = if dice.chance(10) { dice.pick(&self.users)? } else { caller };
+        Some(Op::RequestDeposit { caller, pool: pool.address, layer: layer(dice), assets, controller })
+    }
+
+    fn redeem(&self, dice: &mut Dice<'_>, pool: &Pool) -> Option<Op> {
+        let layer = layer(dice);
+        let caller =
+            if dice.chance(10) { pool.config.curator } else { dice.pick(&self.users)? };
+        let shares = dice.part_of_shares(pool.tranche(layer).balance(caller));
+        let controller = if dice.chance(10) { dice.pick(&self.users)? } else { caller };
+        Some(Op::RequestRedeem { caller, pool: pool.address, layer, shares, controller })
+    }
+
+    fn recover(&self, dice: &mut Dice<'_>, pool: &Pool, caller: Address) -> Option<Op> {
+        let layer = layer(dice);
+        let incidents: Vec<u64> = pool.tranche(layer).recoveries.shares.keys().copied().collect();
+        let incident = dice.pick(&incidents)?;
+        let account =
+            if dice.chance(15) { pool.config.curator } else { dice.pick(&self.users)? };
+        let pool_address = pool.address;
+        if dice.chance(60) {
+            return Some(Op::ClaimRecovery { caller, pool: pool_address, layer, incident, account });
+        }
+        let tranche = pool.tranche(layer);
+        let requests: Vec<(u64, Address)> = tranche
+            .cohorts
+            .iter()
+            .flat_map(|(id, cohort)| cohort.requests.keys().map(|controller| (*id, *controller)))
+            .chain(
+                tranche
+                    .deposits
+                    .iter()
+                    .flat_map(|(id, deposits)| deposits.requests.keys().map(|account| (*id, *account))),
+            )
+            .collect();
+        let (request_id, controller) = dice.pick(&requests)?;
+        Some(Op::ClaimQueuedRecovery {
+            caller,
+            pool: pool_address,
+            layer,
+            incident,
+            request_id,
+            controller,
+        })
+    }
+
+    fn refuse(&self, dice: &mut Dice<'_>, pool: &Pool) -> Option<Op> {
+        if !self.refusals {
+            return None;
+        }
+        let account = dice.pick(&self.users)?;
+        Some(Op::Refuse { asset: pool.config.asset, account, refused: dice.chance(40) })
+    }
+
+    fn transfer_shares(&self, dice: &mut Dice<'_>, pool: &Pool) -> Option<Op> {
+        let layer = layer(dice);
+        let caller =
+            if dice.chance(20) { pool.config.curator } else { dice.pick(&self.users)? };
+        let shares = dice.part_of_shares(pool.tranche(layer).balance(caller));
+        Some(Op::TransferShares { caller, pool: pool.address, layer, to: dice.pick(&self.users)?, shares })
+    }
+}
+
+/// A block, an hour, a day, weeks; small steps while something dwells.
+fn pass(dice: &mut Dice<'_>, world: &World, clock: Clock) -> Op {
+    let dwelling =
+        world.incidents.list.iter().rev().take(4).find(|incident| incident.status == Status::Dwelling);
+    if let Some(incident) = dwelling
+        && dice.chance(80)
+    {
+        let left = incident.dwell_end.0.saturating_sub(clock.block.0);
+        let blocks = if dice.chance(30) { left + 1 } else { 1 + dice.below(6) };
+        return Op::Pass { seconds: blocks * SLOT, blocks };
+    }
+    let seconds = match dice.below(10) {
+        0..=3 => SLOT,
+        4..=5 => SLOT * (1 + dice.below(300)),
+        6..=7 => 1 + dice.below(DAY),
+        8 => 1 + dice.below(7 * DAY),
+        _ => 1 + dice.below(60 * DAY),
+    };
+    // Slots may be missed, so fewer blocks pass than fit.
+    let blocks = (seconds / SLOT).max(1);
+    Op::Pass { seconds, blocks: if dice.chance(20) { blocks.div_ceil(2) } else { blocks } }
+}
+
+fn open(dice: &mut Dice<'_>, world: &World, clock: Clock, opener: Address) -> Option<Op> {
+    let gauges: Vec<B256> = world.attached.keys().copied().collect();
+    let gauge = dice.pick(&gauges)?;
+    let (caller, rung) = world.terms.rungs.iter().next()?;
+    let threshold = u128::from(world.gauges.get(&gauge)?.threshold.get());
+    let least = world.incidents.get(world.incidents.latest_of(&gauge)).map(|latest| latest.measured.reading);
+    let back = 2 + if dice.chance(70) { dice.below(12) } else { dice.below(SPAN * world.terms.dwell) };
+    let mut onset = Block(clock.block.0.saturating_sub(back));
+    if dice.chance(90) {
+        onset = onset.max(least.unwrap_or_default()).min(Block(clock.block.0.saturating_sub(2)));
+    }
+    let reading = Block(onset.0 + 1 + dice.below(clock.block.0.saturating_sub(onset.0 + 1)));
+    let digits = 7 + u32::try_from(dice.below(10)).ok()?;
+    let base = 1_000_000_000 + dice.wide_below(10_u128.pow(digits));
+    let fraction = match dice.below(6) {
+        0 => u128::from(WAD),
+        1 => threshold,
+        2 => threshold / 2,
+        _ => threshold + dice.wide_below(u128::from(WAD) - threshold),
+    };
+    let measured = measure(clock, onset, reading, base, part_of(base, fraction, true));
+    Some(Op::Open { caller: *caller, gauge, rung: *rung, opener, measured })
+}
+
+fn revise(dice: &mut Dice<'_>, world: &World, clock: Clock) -> Option<Op> {
+    let count = world.incidents.list.len() as u64;
+    let dwelling: Vec<u64> = (1..=count)
+        .rev()
+        .take(6)
+        .filter(|id| world.incidents.get(*id).is_some_and(|found| found.status == Status::Dwelling))
+        .collect();
+    let id = dice.pick(&dwelling)?;
+    let incident = world.incidents.get(id)?;
+    let old = incident.measured;
+    let head = clock.block.0.saturating_sub(1);
+    let reading = Block((old.reading.0 + dice.below(4)).min(head.max(old.reading.0)));
+    let onset = if dice.chance(20) { Block(old.onset.0.saturating_sub(dice.below(8))) } else { old.onset };
+    let loss = match dice.below(6) {
+        0 => 0,
+        1 => dice.wide_below(old.loss.saturating_add(1)),
+        2 => part_of(old.base, incident.peak.to_u128().ok()?, false),
+        3 => old.loss,
+        _ => old.loss + dice.wide_below(old.base - old.loss + 1),
+    };
+    let mut measured = measure(clock, onset, reading, old.base, loss);
+    if onset == old.onset {
+        (measured.onset_time, measured.after_time) = (old.onset_time, old.after_time);
+    }
+    Some(Op::Revise { caller: incident.rung_contract, id, measured })
+}
+
+/// A measurement whose times are those of a chain without missed slots.
+fn measure(clock: Clock, onset: Block, reading: Block, base: u128, loss: u128) -> Measurement {
+    let back = (clock.block.0.saturating_sub(onset.0)) * SLOT;
+    let onset_time = Time(clock.time.0.saturating_sub(back));
+    Measurement {
+        onset,
+        reading,
+        onset_time,
+        after_time: onset_time.plus(SLOT),
+        base,
+        loss,
+        evidence: B256::from(U256::from(onset.0) << 64 | U256::from(reading.0)),
+    }
+}
+
+/// floor or ceil of base · fraction / 1e18.
+fn part_of(base: u128, fraction: u128, up: bool) -> u128 {
+    let product = U256::from(base) * U256::from(fraction);
+    let wad = U256::from(WAD);
+    let value = if up { product.div_ceil(wad) } else { product / wad };
+    value.to_u128().unwrap_or(base).min(base)
+}
+
+fn settle(dice: &mut Dice<'_>, world: &World, caller: Address) -> Option<Op> {
+    let count = world.incidents.list.len() as u64;
+    let recent: Vec<u64> = (1..=count).rev().take(5).collect();
+    let incident = dice.pick(&recent)?;
+    let found = world.incidents.get(incident)?;
+    let ids: Vec<u64> = (1..=world.policies.list.len() as u64)
+        .filter(|id| {
+            world.policies.get(*id).is_some_and(|holding| {
+                let gauge = world.products.get(&holding.policy.product).map(|terms| terms.gauge);
+                let policy = &holding.policy;
+                let covered = policy.inception <= found.measured.onset_time
+                    && found.measured.after_time <= policy.expiry;
+                holding.owner.is_some() && covered && gauge == Some(found.gauge)
+            })
+        })
+        .collect();
+    if dice.chance(40) {
+        let count = usize::try_from(1 + dice.below(6)).unwrap_or(1);
+        let batch: Vec<u64> = (0..count).filter_map(|_| dice.pick(&ids)).collect();
+        return (!batch.is_empty()).then_some(Op::SettleBatch { caller, ids: batch, incident });
+    }
+    let id = dice.pick(&ids)?;
+    Some(Op::Settle { caller, id, incident })
+}
+
+fn finalise(dice: &mut Dice<'_>, world: &World, clock: Clock, caller: Address) -> Option<Op> {
+    let count = world.incidents.list.len() as u64;
+    let due: Vec<u64> = (1..=count)
+        .rev()
+        .take(6)
+        .filter(|id| {
+            world.incidents.get(*id).is_some_and(|found| {
+                found.status == Status::Dwelling && (clock.block > found.dwell_end || id.is_multiple_of(7))
+            })
+        })
+        .collect();
+    Some(Op::Finalise { caller, id: dice.pick(&due)? })
+}
+
+fn close(dice: &mut Dice<'_>, world: &World, clock: Clock, caller: Address) -> Option<Op> {
+    let open: Vec<(Address, u64)> = world
+        .pools
+        .values()
+        .flat_map(|pool| {
+            let open = pool.bookings.iter().filter(|(_, booking)| !booking.closed);
+            open.map(|(incident, _)| (pool.address, *incident))
+        })
+        .filter(|(_, incident)| {
+            world.incidents.get(*incident).is_some_and(|found| {
+                found.status == Status::Final && (found.claims_end < clock.time || incident.is_multiple_of(5))
+            })
+        })
+        .collect();
+    let (pool, incident) = dice.pick(&open)?;
+    Some(Op::CloseBooking { caller, pool, incident })
+}
+
+fn claim_deposit(dice: &mut Dice<'_>, pool: &Pool, caller: Address) -> Option<Op> {
+    let layer = layer(dice);
+    let open: Vec<(u64, Address)> = pool
+        .tranche(layer)
+        .deposits
+        .iter()
+        .flat_map(|(id, deposits)| {
+            let open = deposits.requests.iter().filter(|(_, request)| request.claimed.is_none());
+            open.map(|(controller, _)| (*id, *controller))
+        })
+        .collect();
+    let (request_id, controller) = dice.pick(&open)?;
+    Some(Op::ClaimDeposit { caller, pool: pool.address, layer, request_id, controller })
+}
+
+fn claim_redeem(dice: &mut Dice<'_>, pool: &Pool, caller: Address) -> Option<Op> {
+    let layer = layer(dice);
+    let open: Vec<(u64, Address)> = pool
+        .tranche(layer)
+        .cohorts
+        .iter()
+        .flat_map(|(id, cohort)| cohort.requests.keys().map(|controller| (*id, *controller)))
+        .collect();
+    let (request_id, controller) = dice.pick(&open)?;
+    Some(Op::ClaimRedeem { caller, pool: pool.address, layer, request_id, controller })
+}
+
+fn curate(dice: &mut Dice<'_>, pool: &Pool) -> Option<Op> {
+    let (caller, address) = (pool.config.curator, pool.address);
+    match dice.below(4) {
+        0 => {
+            let free = pool.tranche(1).balance(caller).saturating_sub(pool.locked);
+            Some(Op::Lock { caller, pool: address, shares: dice.part_of_shares(free) })
+        }
+        1 => Some(Op::Unlock { caller, pool: address, shares: dice.part_of_shares(pool.locked) }),
+        _ => {
+            let products: Vec<B256> = pool.products.keys().copied().collect();
+            let product = dice.pick(&products)?;
+            let cap = dice.wide_below(2_000_000_000_000);
+            let floor_rate = Wad::new(dice.below(WAD / 10));
+            Some(Op::SetProduct { caller, pool: address, product, cap, floor_rate })
+        }
+    }
+}
+
+fn withdraw(dice: &mut Dice<'_>, pool: &Pool, caller: Address) -> Option<Op> {
+    let accounts: Vec<Address> = pool.owed.keys().copied().collect();
+    Some(Op::Withdraw { caller, pool: pool.address, account: dice.pick(&accounts)? })
+}
+
+fn layer(dice: &mut Dice<'_>) -> usize {
+    1 + usize::try_from(dice.below(3)).unwrap_or(0)
+}
+
+/// A policy that lives, with its owner, sum and what was paid; recent ones more often.
+fn some_policy(dice: &mut Dice<'_>, world: &World) -> Option<(u64, Address, u128, u128)> {
+    let count = world.policies.list.len() as u64;
+    let id = count - dice.below(count.min(60));
+    let holding = world.policies.get(id)?;
+    Some((id, holding.owner?, holding.policy.sum, holding.policy.paid))
+}
+
+/// An incident whose claims are open.
+fn some_incident<'w>(dice: &mut Dice<'_>, world: &'w World, clock: Clock) -> Option<(u64, &'w Incident)> {
+    let count = world.incidents.list.len() as u64;
+    let open: Vec<u64> = (1..=count)
+        .rev()
+        .take(8)
+        .filter(|id| {
+            world.incidents.get(*id).is_some_and(|found| match found.status {
+                Status::Dwelling => true,
+                Status::Final => clock.time <= found.claims_end,
+                _ => false,
+            })
+        })
+        .collect();
+    let id = dice.pick(&open)?;
+    world.incidents.get(id).map(|found| (id, found))
+}
