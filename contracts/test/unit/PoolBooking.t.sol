@@ -247,7 +247,10 @@ contract PoolBookingTest is PoolSetup {
         pool.unlock(1);
         _settleBooking(1);
         assertEq(pool.state().instantOutstanding, 0);
-        assertEq(_pay(1, sale, uint128(15_000 * UNIT), uint128(20_000 * UNIT), uint128(15_000 * UNIT)), 5_000 * UNIT);
+        assertEq(
+            _pay(1, sale, uint128(15_000 * UNIT), uint128(20_000 * UNIT), uint128(15_000 * UNIT)),
+            5_000 * UNIT
+        );
         _checkMoney();
     }
 

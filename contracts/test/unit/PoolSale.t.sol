@@ -138,9 +138,7 @@ contract PoolSaleTest is PoolSetup {
         uint64 inception = uint64(block.timestamp) + WAITING;
         uint64 expiry = uint64((inception / DAY + 31) * DAY);
         uint256 wanted = 700_000 * UNIT + 399_999 * UNIT;
-        expectRevert(
-            abi.encodeWithSelector(IPool.CapacityExceeded.selector, wanted, pool.capital() * 2)
-        );
+        expectRevert(abi.encodeWithSelector(IPool.CapacityExceeded.selector, wanted, pool.capital() * 2));
         pool.quote(OTHER, uint128(399_999 * UNIT), inception, expiry);
     }
 
@@ -200,9 +198,7 @@ contract PoolSaleTest is PoolSetup {
         assertEq(pool.state().exposure, 400_000 * UNIT);
         uint64 inception = uint64(block.timestamp) + WAITING;
         expectRevert(
-            abi.encodeWithSelector(
-                IPool.CapExceeded.selector, PLAIN, 400_000 * UNIT + 1, 400_000 * UNIT
-            )
+            abi.encodeWithSelector(IPool.CapExceeded.selector, PLAIN, 400_000 * UNIT + 1, 400_000 * UNIT)
         );
         pool.quote(PLAIN, 1, inception, uint64((inception / DAY + 31) * DAY));
         vm.warp(sale.expiry + WINDOW);

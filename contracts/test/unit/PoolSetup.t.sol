@@ -140,7 +140,7 @@ abstract contract PoolSetup is Base {
         coin = new Coin();
         world = new World();
         (curator, alice, bob, carol) =
-            (makeAddr("curator"), makeAddr("alice"), makeAddr("bob"), makeAddr("carol"));
+        (makeAddr("curator"), makeAddr("alice"), makeAddr("bob"), makeAddr("carol"));
         (holder, settler, opener) = (makeAddr("holder"), makeAddr("settler"), makeAddr("opener"));
         config = PoolConfig({
             asset: address(coin),
@@ -160,16 +160,21 @@ abstract contract PoolSetup is Base {
             surgeMax: 5e18,
             surgeHalfLife: 1 days
         });
-        pool = _deploy(config);
-        junior = Tranche(pool.tranche(1));
-        mezzanine = Tranche(pool.tranche(2));
-        senior = Tranche(pool.tranche(3));
+        _redeploy();
         world.list(PLAIN, _terms(GAUGE, 0, 0));
         world.list(LIMITED, _terms(GAUGE, 1_000, uint128(50_000 * UNIT)));
         world.list(OTHER, _terms(OTHER_GAUGE, 0, 0));
     }
 
     // ----- building -----
+
+    /// @dev A fresh pool with the config as it is now.
+    function _redeploy() internal {
+        pool = _deploy(config);
+        junior = Tranche(pool.tranche(1));
+        mezzanine = Tranche(pool.tranche(2));
+        senior = Tranche(pool.tranche(3));
+    }
 
     function _deploy(PoolConfig memory c) internal returns (Pool) {
         return new Pool(c, ICatalog(address(world)), IIncidents(address(world)), address(this));
@@ -186,7 +191,7 @@ abstract contract PoolSetup is Base {
         (p.eventLimit, p.deductibleBps, p.lossCapBps, p.bountyBps) = (eventLimit, deductibleBps, 10_000, 100);
         p.instant = true;
         (p.waitingPeriod, p.reportWindow, p.minTerm, p.maxTerm) =
-            (uint32(WAITING), uint32(WINDOW), 1 days, 365 days);
+        (uint32(WAITING), uint32(WINDOW), 1 days, 365 days);
     }
 
     /// @dev 100,000 junior (half of it the curator's), 100,000 mezzanine, 300,000 senior; caps in force.
