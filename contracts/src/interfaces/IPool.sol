@@ -63,17 +63,35 @@ struct PayOrder {
 /// @title Pool: one asset, three tranches, a curator, a list of products with a cap for each.
 interface IPool {
     event Accrued(uint256 time, uint256 earned);
-    event ProductCapped(bytes32 indexed product, bytes32 indexed gauge, uint256 cap, uint256 floorRate, uint256 effectiveAt);
-    event Sold(bytes32 indexed product, uint256 sum, uint256 premium, uint256 inception, uint256 expiry, uint256 exposure);
+    event ProductCapped(
+        bytes32 indexed product, bytes32 indexed gauge, uint256 cap, uint256 floorRate, uint256 effectiveAt
+    );
+    event Sold(
+        bytes32 indexed product,
+        uint256 sum,
+        uint256 premium,
+        uint256 inception,
+        uint256 expiry,
+        uint256 exposure
+    );
     /// @notice A policy was lowered, cancelled or paid; `streamRate` is what was cut of its stream.
     event ExposureReduced(
-        bytes32 indexed product, uint256 sum, uint256 streamRate, uint256 expiry, uint256 refund, uint256 exposure
+        bytes32 indexed product,
+        uint256 sum,
+        uint256 streamRate,
+        uint256 expiry,
+        uint256 refund,
+        uint256 exposure
     );
     /// @notice State of the booking after `book`; `surge` is that of now.
     event Booked(uint256 indexed incident, uint64 onsetTime, uint256 reserved, uint256 funded, uint256 surge);
     /// @notice Exposure in force at the onset, its fraction, and what of it stays counted as paid in the dwell.
     event ProductBooked(
-        uint256 indexed incident, bytes32 indexed product, uint256 exposure, uint256 fraction, uint256 instantPaid
+        uint256 indexed incident,
+        bytes32 indexed product,
+        uint256 exposure,
+        uint256 fraction,
+        uint256 instantPaid
     );
     event Charged(uint256 indexed incident, uint256 layer, uint256 amount);
     /// @notice `amount` went back to the layer, for `recoveryShares` new shares of it.
@@ -159,7 +177,10 @@ interface IPool {
     function withdraw(address account) external returns (uint256 amount);
 
     /// @notice Premium for `sum` more of `product` from `inception` to `expiry`, rounded up, as of the last accrual.
-    function quote(bytes32 product, uint128 sum, uint64 inception, uint64 expiry) external view returns (uint256 premium);
+    function quote(bytes32 product, uint128 sum, uint64 inception, uint64 expiry)
+        external
+        view
+        returns (uint256 premium);
     /// @notice fEff of docs/design.md, wad, as of the last booking.
     function fraction(uint256 incident, bytes32 product) external view returns (uint256);
     /// @notice What may be paid for an incident now, while it dwells: the lesser of the instant budget and

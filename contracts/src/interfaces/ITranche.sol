@@ -6,8 +6,20 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 /// @title Tranche: ERC-20 shares of one layer of a pool, entered and left by epoch (ERC-7540 shape).
 /// @dev requestId is the epoch for deposits and the cohort's payable epoch for redemptions.
 interface ITranche is IERC20 {
-    event DepositRequest(address indexed controller, address indexed owner, uint256 indexed requestId, address sender, uint256 assets);
-    event RedeemRequest(address indexed controller, address indexed owner, uint256 indexed requestId, address sender, uint256 shares);
+    event DepositRequest(
+        address indexed controller,
+        address indexed owner,
+        uint256 indexed requestId,
+        address sender,
+        uint256 assets
+    );
+    event RedeemRequest(
+        address indexed controller,
+        address indexed owner,
+        uint256 indexed requestId,
+        address sender,
+        uint256 shares
+    );
     event DepositsProcessed(uint256 indexed requestId, uint256 assets, uint256 shares);
     event RedemptionsProcessed(uint256 indexed requestId, uint256 shares, uint256 assets, uint256 remaining);
     /// @notice The tranche or the pool is closed: the assets of the request go back when claimed.
@@ -35,9 +47,13 @@ interface ITranche is IERC20 {
     error NothingToRecover(uint256 incident, address account);
 
     /// @notice Takes assets from the caller, who is `owner`; they become shares of `controller` in a later epoch.
-    function requestDeposit(uint256 assets, address controller, address owner) external returns (uint256 requestId);
+    function requestDeposit(uint256 assets, address controller, address owner)
+        external
+        returns (uint256 requestId);
     /// @notice Puts shares of the caller, who is `owner`, into the queue for good; `controller` gets the assets.
-    function requestRedeem(uint256 shares, address controller, address owner) external returns (uint256 requestId);
+    function requestRedeem(uint256 shares, address controller, address owner)
+        external
+        returns (uint256 requestId);
     /// @notice Sends the shares of a processed deposit to its controller, or, if it was refused, its assets (then
     ///         `shares` is zero); by anyone.
     function claimDeposit(uint256 requestId, address controller) external returns (uint256 shares);
@@ -50,7 +66,9 @@ interface ITranche is IERC20 {
     function claimRecovery(uint256 incident, address account) external returns (uint256 shares);
     /// @notice The same for what stood under one requestId then, in the redemption queue or as a processed
     ///         deposit that was not claimed.
-    function claimQueuedRecovery(uint256 incident, uint256 requestId, address controller) external returns (uint256 shares);
+    function claimQueuedRecovery(uint256 incident, uint256 requestId, address controller)
+        external
+        returns (uint256 shares);
 
     // Called by the pool.
 

@@ -22,7 +22,6 @@ library Bookings {
     uint256 private constant WAD = 1e18;
     uint256 private constant SHARE_OFFSET = 1e6;
     uint256 private constant JUNIOR = 1;
-    uint256 private constant SENIOR = 3;
 
     /// @notice What a new measurement says of each product of the gauge.
     struct Assessment {
@@ -53,7 +52,7 @@ library Bookings {
         _writeShares(self, entry, a, incident, onsetTime);
         entry.onsetTime = uint48(onsetTime);
         uint256 borne = _rebook(self, entry, incident, a.reserve, a.excess);
-        emit IPool.Booked(incident, onsetTime, a.reserve, entry.funded, _surge(self));
+        emit IPool.Booked(incident, onsetTime, a.reserve, entry.funded, self.surge);
         for (uint256 i; borne != 0; ++i) {
             uint256 part = Math.min(borne, a.excesses[i]);
             if (part == 0) continue;
@@ -169,7 +168,8 @@ library Bookings {
         uint128[4] storage layers = self.layers;
         uint256 capital = uint256(layers[0]) + layers[1] + layers[2] + layers[3];
         uint256 more = Math.mulDiv(self.config.surgeSlope, amount, Math.max(1, capital));
-        self.surge = uint64(Math.min(self.config.surgeMax, _surge(self) + more));
+        uint256 left = Price.decayed(self.surge, block.timestamp - self.surgeAt, self.config.surgeHalfLife);
+        self.surge = uint64(Math.min(self.config.surgeMax, left + more));
         self.surgeAt = uint32(block.timestamp);
         uint256[4] memory taken = entry.charge(layers, amount);
         for (uint256 i; i < Waterfall.LAYERS; ++i) {
@@ -179,10 +179,6 @@ library Bookings {
             entry.queued = true;
             self.short_.push(incident);
         }
-    }
-
-    function _surge(Ledger.Store storage self) private view returns (uint256) {
-        return Price.decayed(self.surge, block.timestamp - self.surgeAt, self.config.surgeHalfLife);
     }
 
     /// @dev What was paid and nobody bears stays charged, but of junior's no more than leaves `kept`.
@@ -206,20 +202,16 @@ library Bookings {
         given[JUNIOR] -= kept;
         _fillShort(self, incident, given);
         given[JUNIOR] += kept;
-        for (uint256 i = SENIOR; i >= JUNIOR; --i) {
+        for (uint256 above = Waterfall.LAYERS; above != 0; --above) {
+            uint256 i = above - 1;
             uint256 amount = given[i];
             if (amount == 0) continue;
-            (bool held, uint256 minted) = self.tranches[i - 1].mintRecovery(incident, entry.openedAt, amount);
-            if (!held) {
-                given[0] += amount;
-                continue;
-            }
-            self.layers[i] += uint128(amount);
+            (bool held, uint256 minted) =
+                i == 0 ? (false, 0) : self.tranches[i - 1].mintRecovery(incident, entry.openedAt, amount);
+            // Nobody held shares then: it belongs to nobody now.
+            self.layers[held ? i : 0] += uint128(amount);
             emit IPool.Released(incident, i, amount, minted);
         }
-        if (given[0] == 0) return;
-        self.layers[0] += uint128(given[0]);
-        emit IPool.Released(incident, 0, given[0], 0);
     }
 
     /// @dev One step for each booking that it fills, and one for the last that it does not.
@@ -250,7 +242,10 @@ library Bookings {
         uint256 supply = self.tranches[0].totalSupply();
         uint256 shares = Math.mulDiv(borne, supply + SHARE_OFFSET, assets + 1, Math.Rounding.Ceil);
         shares = Math.min(shares, self.locked);
-        self.layers[JUNIOR] = uint128(assets - borne);
+        uint256 fromJunior = Math.min(borne, assets);
+        self.layers[JUNIOR] = uint128(assets - fromJunior);
+        // Surplus got junior's part just now if nobody held junior at the snapshot.
+        self.layers[0] -= uint128(borne - fromJunior);
         self.locked -= shares;
         emit IPool.CuratorLocked(self.locked);
         emit IPool.InstantLoss(incident, borne, shares);
