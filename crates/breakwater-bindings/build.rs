@@ -26,6 +26,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn write(path: &Path, out: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let mut artifact: Value = serde_json::from_str(&fs::read_to_string(path)?)?;
     flatten(&mut artifact["abi"]);
+    // Code without the addresses of its libraries is of no use; `artifact` links it.
+    if artifact["bytecode"].as_str().is_some_and(|code| code.contains("__$")) {
+        let fields = artifact.as_object_mut().ok_or("an artifact is an object")?;
+        fields.remove("bytecode");
+        fields.remove("deployedBytecode");
+    }
     let name = path.file_name().ok_or("a file has a name")?;
     Ok(fs::write(out.join(name), artifact.to_string())?)
 }

@@ -10,7 +10,15 @@ use alloy::sol;
 
 sol! {
     #![sol(all_derives = true)]
+    AccessManager, concat!(env!("OUT_DIR"), "/AccessManager.json")
+}
+sol! {
+    #![sol(all_derives = true)]
     Catalog, concat!(env!("OUT_DIR"), "/Catalog.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    Certificate, concat!(env!("OUT_DIR"), "/Certificate.json")
 }
 sol! {
     #![sol(all_derives = true)]
@@ -26,7 +34,23 @@ sol! {
 }
 sol! {
     #![sol(all_derives = true)]
+    Pool, concat!(env!("OUT_DIR"), "/Pool.json")
+}
+sol! {
+    #![sol(all_derives = true)]
     ProofRung, concat!(env!("OUT_DIR"), "/ProofRung.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    TimelockController, concat!(env!("OUT_DIR"), "/TimelockController.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    Tranche, concat!(env!("OUT_DIR"), "/Tranche.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    Wording, concat!(env!("OUT_DIR"), "/Wording.json")
 }
 
 /// A gauge as one contract's calls take it: the same fields, under that contract's own type.

@@ -1,5 +1,19 @@
 //! Contract types from the committed artifacts, deployment and addresses.
+//!
+//! The key decision: everything is read from `contracts/artifacts`, which `cargo xtask artifacts` writes, so a
+//! build needs no Solidity compiler and no ABI is written twice.
+//! This crate knows no endpoint: deployment and its check are handed a [`deploy::Chain`].
 
+pub mod artifact;
 pub mod contracts;
+pub mod decimal;
+pub mod demo;
+pub mod deploy;
 pub mod eip712;
 pub mod gauges;
+
+pub use contracts::{
+    AccessManager, Catalog, Certificate, EthereumHistory, Incidents, Policies, Pool, ProofRung,
+    TimelockController, Tranche, Wording,
+};
+pub use deploy::{Config, Deployment, PoolConfig};

@@ -17,7 +17,7 @@ pub use validate::{SpecError, limits};
 
 use alloy::primitives::{Address, B256, U256, keccak256};
 use alloy::sol_types::SolValue;
-use breakwater_bindings::gauges;
+use breakwater_bindings::{decimal, gauges};
 use serde::{Deserialize, Serialize};
 
 /// An account whose words are read, with the code that it must have.
@@ -64,7 +64,7 @@ pub struct Term {
     #[serde(default)]
     pub width: u16,
     /// Multiplier, at least 1.
-    #[serde(with = "json::decimal")]
+    #[serde(with = "decimal")]
     pub scale: u64,
 }
 
@@ -86,7 +86,7 @@ pub struct Holding {
     /// Bits, 1 to 256.
     pub width: u16,
     /// Multiplier, at least 1.
-    #[serde(with = "json::decimal")]
+    #[serde(with = "decimal")]
     pub scale: u64,
     /// Words after the start of the mapping's value.
     #[serde(default)]
@@ -103,7 +103,7 @@ pub struct Holding {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GaugeSpec {
     /// The chain whose state is read. Solidity has 256 bits here; no chain uses more than 64.
-    #[serde(with = "json::decimal")]
+    #[serde(with = "decimal")]
     pub chain_id: u64,
     /// How health follows from assets and claims.
     #[serde(with = "json::form")]
@@ -111,22 +111,22 @@ pub struct GaugeSpec {
     /// What the assets are counted in; zero: the chain's native coin.
     pub asset: Address,
     /// Smallest loss that is an incident, wad, 0 < threshold <= 1e18.
-    #[serde(with = "json::decimal")]
+    #[serde(with = "decimal")]
     pub threshold: u64,
     /// How fast assets per share may honestly rise, wad per year.
-    #[serde(with = "json::decimal")]
+    #[serde(with = "decimal")]
     pub growth: u64,
     /// When `assets0` and `shares0` were read, in seconds.
-    #[serde(with = "json::decimal")]
+    #[serde(with = "decimal")]
     pub pinned_at: u64,
     /// Smallest claims (par, enumerated) or shares (ratio, geometric) at which a loss is defined.
-    #[serde(with = "json::decimal")]
+    #[serde(with = "decimal")]
     pub floor: u128,
     /// Assets at `pinned_at`, gauge units; ratio and geometric only.
-    #[serde(with = "json::decimal")]
+    #[serde(with = "decimal")]
     pub assets0: u128,
     /// Shares at `pinned_at`; ratio and geometric only.
-    #[serde(with = "json::decimal")]
+    #[serde(with = "decimal")]
     pub shares0: u128,
     /// 1 to 8 accounts, strictly ascending by address.
     pub accounts: Vec<PinnedAccount>,

@@ -1,0 +1,216 @@
+//! What a deployment is made from. Its JSON form is written by hand and kept with the addresses.
+
+use alloy::primitives::{Address, B256};
+use serde::{Deserialize, Serialize};
+
+use crate::contracts::Pool;
+use crate::decimal;
+
+/// Everything that the addresses of a deployment follow from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Config {
+    /// The chain.
+    #[serde(with = "decimal")]
+    pub chain_id: u64,
+    /// Sends the transactions; holds the admin role until it hands it to the timelock.
+    pub deployer: Address,
+    /// Another salt gives another set of addresses.
+    pub salt: B256,
+    /// Who may change roles, and how long a change waits.
+    pub timelock: TimelockConfig,
+    /// May list gauges.
+    pub lister: Address,
+    /// May register pools.
+    pub registrar: Address,
+    /// Blocks that counter-evidence has, at least 1.
+    #[serde(with = "decimal")]
+    pub dwell_blocks: u64,
+    /// Seconds after the dwell in which policies are settled, at least 1.
+    #[serde(with = "decimal")]
+    pub claim_window_s: u32,
+    /// Pools to create and register.
+    #[serde(default)]
+    pub pools: Vec<PoolConfig>,
+}
+
+/// OpenZeppelin's timelock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TimelockConfig {
+    /// Seconds between proposal and execution.
+    #[serde(with = "decimal")]
+    pub min_delay_s: u64,
+    /// May propose and cancel.
+    pub proposers: Vec<Address>,
+    /// May execute; the zero address: anyone.
+    pub executors: Vec<Address>,
+}
+
+/// One pool. bps of 10,000; wad = 1e18; times in seconds. See `PoolConfig` in `IPool.sol`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PoolConfig {
+    /// Tells pools of the same terms apart; part of the pool's address, not of its state.
+    pub name: String,
+    /// What sums, premiums and payouts are counted in; has code on the chain.
+    pub asset: Address,
+    /// Sets caps and floor rates.
+    pub curator: Address,
+    /// Length of a deposit and redemption epoch, at least 1.
+    #[serde(with = "decimal")]
+    pub epoch: u32,
+    /// Least time from a redemption request to its maturity.
+    #[serde(with = "decimal")]
+    pub cooldown: u32,
+    /// Exposure may reach capital * leverage / 10,000.
+    #[serde(with = "decimal")]
+    pub leverage_bps: u32,
+    /// Locked curator junior as a share of the sum of caps.
+    #[serde(with = "decimal")]
+    pub curator_share_bps: u16,
+    /// Junior and mezzanine as a share of capital that exits must leave.
+    #[serde(with = "decimal")]
+    pub subordination_bps: u16,
+    /// Of earned premium.
+    #[serde(with = "decimal")]
+    pub surplus_bps: u16,
+    /// Of earned premium after surplus, to junior, mezzanine, senior; sum 10,000.
+    pub weight_bps: [u16; 3],
+    /// Wad a year on the capital behind one unit of exposure.
+    #[serde(with = "decimal")]
+    pub cost_of_capital: u64,
+    /// Target utilisation, wad, above 0 and below 1e18.
+    #[serde(with = "decimal")]
+    pub kink: u64,
+    /// Multiplier at the kink, wad, at least 1e18.
+    #[serde(with = "decimal")]
+    pub scarcity_kink: u64,
+    /// Multiplier at full utilisation, wad, at least that at the kink.
+    #[serde(with = "decimal")]
+    pub scarcity_full: u64,
+    /// Wad of surge per wad of reserve over capital.
+    #[serde(with = "decimal")]
+    pub surge_slope: u64,
+    /// Wad.
+    #[serde(with = "decimal")]
+    pub surge_max: u64,
+    /// Seconds, at least 1.
+    #[serde(with = "decimal")]
+    pub surge_half_life: u32,
+}
+
+/// Why a configuration is refused before anything is sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// An account that must not be zero is.
+    #[error("{0} must not be the zero address")]
+    ZeroAddress(String),
+    /// A number out of its range.
+    #[error("{field} must be {range}, got {got}")]
+    Range {
+        /// The field.
+        field: String,
+        /// Its range in words.
+        range: &'static str,
+        /// What it is.
+        got: u128,
+    },
+    /// Nobody could ever change a role again.
+    #[error("the timelock has no {0}")]
+    NobodyAtTimelock(&'static str),
+    /// Two pools of one name.
+    #[error("two pools are named {0:?}")]
+    PoolTwice(String),
+}
+
+const WAD: u64 = 1_000_000_000_000_000_000;
+
+impl Config {
+    /// Checks what the constructors would refuse, and what would leave nobody in charge.
+    ///
+    /// # Errors
+    /// The first [`ConfigError`].
+    pub fn check(&self) -> Result<(), ConfigError> {
+        for (name, address) in
+            [("deployer", self.deployer), ("lister", self.lister), ("registrar", self.registrar)]
+        {
+            not_zero(name, address)?;
+        }
+        // Anyone may execute, but nobody in particular can propose as the zero address.
+        self.timelock.proposers.iter().try_for_each(|proposer| not_zero("timelock.proposers", *proposer))?;
+        if self.timelock.proposers.is_empty() {
+            return Err(ConfigError::NobodyAtTimelock("proposers"));
+        }
+        if self.timelock.executors.is_empty() {
+            return Err(ConfigError::NobodyAtTimelock("executors"));
+        }
+        range("dwellBlocks", "at least 1", self.dwell_blocks.into(), self.dwell_blocks > 0)?;
+        range("claimWindowS", "at least 1", self.claim_window_s.into(), self.claim_window_s > 0)?;
+        for (index, pool) in self.pools.iter().enumerate() {
+            if self.pools[..index].iter().any(|other| other.name == pool.name) {
+                return Err(ConfigError::PoolTwice(pool.name.clone()));
+            }
+            pool.check()?;
+        }
+        Ok(())
+    }
+}
+
+impl PoolConfig {
+    fn check(&self) -> Result<(), ConfigError> {
+        not_zero(&format!("{}.asset", self.name), self.asset)?;
+        not_zero(&format!("{}.curator", self.name), self.curator)?;
+        let field = |name: &str| format!("{}.{name}", self.name);
+        let at_least_one = [
+            ("epoch", self.epoch),
+            ("leverageBps", self.leverage_bps),
+            ("surgeHalfLife", self.surge_half_life),
+        ];
+        for (name, value) in at_least_one {
+            range(&field(name), "at least 1", value.into(), value > 0)?;
+        }
+        for (name, value) in [("curatorShareBps", self.curator_share_bps), ("surplusBps", self.surplus_bps)] {
+            range(&field(name), "at most 10000", value.into(), value <= 10_000)?;
+        }
+        let share = self.subordination_bps;
+        range(&field("subordinationBps"), "below 10000", share.into(), share < 10_000)?;
+        let weights: u128 = self.weight_bps.iter().copied().map(u128::from).sum();
+        range(&field("weightBps"), "10000 in sum", weights, weights == 10_000)?;
+        range(&field("kink"), "1 to 1e18 - 1", self.kink.into(), self.kink > 0 && self.kink < WAD)?;
+        range(&field("scarcityKink"), "at least 1e18", self.scarcity_kink.into(), self.scarcity_kink >= WAD)?;
+        let full = self.scarcity_full;
+        range(&field("scarcityFull"), "at least scarcityKink", full.into(), full >= self.scarcity_kink)
+    }
+}
+
+impl From<&PoolConfig> for Pool::PoolConfig {
+    fn from(config: &PoolConfig) -> Self {
+        Self {
+            asset: config.asset,
+            curator: config.curator,
+            epoch: config.epoch,
+            cooldown: config.cooldown,
+            leverageBps: config.leverage_bps,
+            curatorShareBps: config.curator_share_bps,
+            subordinationBps: config.subordination_bps,
+            surplusBps: config.surplus_bps,
+            weightBps: config.weight_bps,
+            costOfCapital: config.cost_of_capital,
+            kink: config.kink,
+            scarcityKink: config.scarcity_kink,
+            scarcityFull: config.scarcity_full,
+            surgeSlope: config.surge_slope,
+            surgeMax: config.surge_max,
+            surgeHalfLife: config.surge_half_life,
+        }
+    }
+}
+
+fn not_zero(name: &str, address: Address) -> Result<(), ConfigError> {
+    if address.is_zero() { Err(ConfigError::ZeroAddress(name.to_owned())) } else { Ok(()) }
+}
+
+fn range(field: &str, range: &'static str, got: u128, holds: bool) -> Result<(), ConfigError> {
+    if holds { Ok(()) } else { Err(ConfigError::Range { field: field.to_owned(), range, got }) }
+}
