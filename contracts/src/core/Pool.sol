@@ -8,16 +8,16 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {ICatalog, Product} from "../interfaces/ICatalog.sol";
 import {IIncidents, Incident, Status} from "../interfaces/IIncidents.sol";
-import {Booking, IPool, PayOrder, PoolConfig, Reduction} from "../interfaces/IPool.sol";
-import {IPoolCapital, PoolState, Underwriting} from "../interfaces/IPoolCapital.sol";
+import {IPool, PayOrder, PoolConfig, Reduction} from "../interfaces/IPool.sol";
+import {IPoolCapital} from "../interfaces/IPoolCapital.sol";
 import {ITranche} from "../interfaces/ITranche.sol";
 import {Bookings} from "../libraries/Bookings.sol";
 import {Due} from "../libraries/Due.sol";
 import {Exposure} from "../libraries/Exposure.sol";
-import {Ledger} from "../libraries/Ledger.sol";
 import {Price} from "../libraries/Price.sol";
 import {Stream} from "../libraries/Stream.sol";
 import {Waterfall} from "../libraries/Waterfall.sol";
+import {PoolViews} from "./PoolViews.sol";
 import {Tranche} from "./Tranche.sol";
 
 /// @title Pool
@@ -29,7 +29,7 @@ import {Tranche} from "./Tranche.sol";
 /// @dev Money identity, at every moment: balance >= the layers + unearned + (funded - paid) of all bookings + owed
 ///      + pending deposits + redeemable. Only the right-hand side is ever acted on.
 /// @dev Every entry point: check, accrue, compute, write, emit, call out. Formulas are in docs/design.md, "Pool".
-contract Pool is IPool, IPoolCapital, ReentrancyGuardTransient {
+contract Pool is PoolViews, ReentrancyGuardTransient {
     using Exposure for Exposure.Cover;
     using SafeCast for uint256;
     using SafeERC20 for IERC20;
@@ -49,25 +49,9 @@ contract Pool is IPool, IPoolCapital, ReentrancyGuardTransient {
     /// @dev A booking walks all products of its gauge in the transaction that opens the incident.
     uint256 public constant MAX_PRODUCTS = 4;
 
-    ICatalog public immutable catalog;
-    IIncidents public immutable incidents;
-    address public immutable policies;
-    address public immutable asset;
-    address public immutable curator;
-    uint256 private immutable _epoch;
-    uint256 private immutable _leverageBps;
-    uint256 private immutable _subordinationBps;
-    uint256 private immutable _surplusBps;
-
-    /// @dev Everything else, word by word in `Ledger`.
-    Ledger.Store private _l;
-
-    constructor(PoolConfig memory c, ICatalog catalog_, IIncidents incidents_, address policies_) {
-        _checkConfig(c);
-        (catalog, incidents, policies) = (catalog_, incidents_, policies_);
-        (asset, curator, _l.config) = (c.asset, c.curator, c);
-        (_epoch, _leverageBps, _subordinationBps) = (c.epoch, c.leverageBps, c.subordinationBps);
-        _surplusBps = c.surplusBps;
+    constructor(PoolConfig memory c, ICatalog catalog_, IIncidents incidents_, address policies_)
+        PoolViews(c, catalog_, incidents_, policies_)
+    {
         _l.stream.time = uint64(block.timestamp);
         _l.rolled = uint32(block.timestamp / Stream.DAY);
         _l.epochDone = uint32(block.timestamp / c.epoch);
@@ -310,64 +294,10 @@ contract Pool is IPool, IPoolCapital, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IPool
-    function fraction(uint256 incident, bytes32 product) external view returns (uint256) {
-        _known(product);
-        return _l.shares[incident][product].fraction;
-    }
-
-    /// @inheritdoc IPool
-    function closedAt() public view returns (uint64) {
-        return _l.closedAt;
-    }
-
-    /// @inheritdoc IPool
-    function locked() external view returns (uint256) {
-        return _l.locked;
-    }
-
-    /// @inheritdoc IPoolCapital
-    function owed(address account) external view returns (uint256) {
-        return _l.owed[account];
-    }
-
-    /// @inheritdoc IPoolCapital
-    function exposureEnds(uint256 day) external view returns (uint256) {
-        return _l.exposureEnds[day];
-    }
-
-    /// @inheritdoc IPool
     function instantBudget(uint256 incident) public view returns (uint256) {
         Waterfall.Entry storage entry = _l.entries[incident];
         uint256 budget = Math.saturatingSub(_lockValue(_l.locked), _l.instantOutstanding);
         return Math.min(budget, Math.saturatingSub(entry.funded, entry.paid));
-    }
-
-    /// @inheritdoc IPool
-    function booking(uint256 incident) external view returns (Booking memory) {
-        Waterfall.Entry storage e = _l.entries[incident];
-        return Booking({
-            reserved: e.reserved,
-            funded: e.funded,
-            due: e.due,
-            paid: e.paid,
-            instantPaid: e.instantPaid,
-            limit: e.limit,
-            charged: e.charged,
-            openedAt: e.openedAt,
-            onsetTime: e.onsetTime,
-            settled: e.settled,
-            closed: e.closed
-        });
-    }
-
-    /// @inheritdoc IPool
-    function capital() public view returns (uint256) {
-        return uint256(_l.layers[0]) + _l.layers[1] + _l.layers[2] + _l.layers[3];
-    }
-
-    /// @inheritdoc IPoolCapital
-    function layer(uint256 index) external view returns (uint256) {
-        return _l.layers[index];
     }
 
     /// @inheritdoc IPoolCapital
@@ -379,81 +309,6 @@ contract Pool is IPool, IPoolCapital, ReentrancyGuardTransient {
         // With both sides after the exit; surplus belongs to nobody who could leave.
         uint256 spare = Math.saturatingSub(below * BPS, _subordinationBps * (below + _l.layers[3]));
         return Math.min(free, spare / (BPS - _subordinationBps));
-    }
-
-    /// @inheritdoc IPoolCapital
-    function config() external view returns (PoolConfig memory) {
-        return _l.config;
-    }
-
-    /// @inheritdoc IPoolCapital
-    function state() external view returns (PoolState memory) {
-        return PoolState({
-            layers: _l.layers,
-            unearnedScaled: _l.stream.unearnedScaled,
-            streamRate: _l.stream.rate,
-            accruedTo: _l.stream.time,
-            epochDone: _l.epochDone,
-            exposure: _l.exposure,
-            surge: _l.surge,
-            surgeAt: _l.surgeAt,
-            pendingDeposits: _l.pendingDeposits,
-            redeemable: _l.redeemable,
-            owed: _l.owedSum,
-            capSum: _l.capSum,
-            instantOutstanding: _l.instantOutstanding,
-            dwelling: _l.dwelling
-        });
-    }
-
-    /// @inheritdoc IPoolCapital
-    function tranche(uint256 index) external view returns (address) {
-        return address(_tranche(index));
-    }
-
-    /// @inheritdoc IPoolCapital
-    function underwriting(bytes32 product) external view returns (Underwriting memory u) {
-        Exposure.Cover storage c = _l.covers[product];
-        u.gauge = c.gauge;
-        (u.cap, u.floorRate, u.live) = c.setting(block.timestamp);
-        if (c.effectiveAt > block.timestamp) {
-            (u.pendingCap, u.pendingRate, u.effectiveAt) = (c.pendingCap, c.pendingRate, c.effectiveAt);
-        }
-        u.exposure = uint128(c.exposureAt(block.timestamp));
-    }
-
-    /// @inheritdoc IPoolCapital
-    function productsOf(bytes32 gauge) external view returns (bytes32[] memory) {
-        return _l.products[gauge];
-    }
-
-    /// @inheritdoc IPoolCapital
-    function inForce(bytes32 product, uint256 time) external view returns (uint256) {
-        return _l.covers[product].inForce(time);
-    }
-
-    /// @inheritdoc IPoolCapital
-    function dayOf(bytes32 product, uint256 day) external view returns (uint256 expiring, uint256 releasing) {
-        Exposure.Day storage d = _l.covers[product].days_[day];
-        return (d.expiring, d.releasing);
-    }
-
-    /// @inheritdoc IPoolCapital
-    function streamEnds(uint256 day) external view returns (uint256) {
-        return _l.stream.ends[day];
-    }
-
-    /// @inheritdoc IPoolCapital
-    function instantPaid(uint256 incident, bytes32 product) external view returns (uint256) {
-        return _l.shares[incident][product].instantPaid;
-    }
-
-    /// @inheritdoc IPoolCapital
-    function shortBookings() external view returns (uint256[] memory line) {
-        line = new uint256[](_l.short_.length - _l.shortHead);
-        for (uint256 i; i < line.length; ++i) {
-            line[i] = _l.short_[_l.shortHead + i];
-        }
     }
 
     // ----- accrual -----
@@ -590,11 +445,6 @@ contract Pool is IPool, IPoolCapital, ReentrancyGuardTransient {
         return _l.exposure;
     }
 
-    function _known(bytes32 product) private view returns (Exposure.Cover storage cover) {
-        cover = _l.covers[product];
-        if (cover.gauge == 0) revert UnknownProduct(product);
-    }
-
     function _surgeNow() private view returns (uint256) {
         return Price.decayed(_l.surge, block.timestamp - _l.surgeAt, _l.config.surgeHalfLife);
     }
@@ -664,10 +514,6 @@ contract Pool is IPool, IPoolCapital, ReentrancyGuardTransient {
         if (amount != 0) _l.layers[index] += uint128(amount);
     }
 
-    function _tranche(uint256 index) private view returns (ITranche) {
-        return _l.tranches[index - 1];
-    }
-
     function _layerOf(address caller) private view returns (uint256 index) {
         for (index = JUNIOR; index <= SENIOR; ++index) {
             if (caller == address(_tranche(index))) return index;
@@ -682,25 +528,5 @@ contract Pool is IPool, IPoolCapital, ReentrancyGuardTransient {
         assembly ("memory-safe") {
             revert(add(data, 32), mload(data))
         }
-    }
-
-    function _checkConfig(PoolConfig memory c) private view {
-        _require(c.asset.code.length != 0, "asset", uint160(c.asset));
-        _require(c.curator != address(0), "curator", 0);
-        _require(c.epoch != 0, "epoch", 0);
-        _require(c.leverageBps != 0, "leverageBps", 0);
-        _require(c.surgeHalfLife != 0, "surgeHalfLife", 0);
-        _require(c.curatorShareBps <= BPS, "curatorShareBps", c.curatorShareBps);
-        _require(c.surplusBps <= BPS, "surplusBps", c.surplusBps);
-        _require(c.subordinationBps < BPS, "subordinationBps", c.subordinationBps);
-        uint256 weights = uint256(c.weightBps[0]) + c.weightBps[1] + c.weightBps[2];
-        _require(weights == BPS, "weightBps", weights);
-        _require(c.kink != 0 && c.kink < WAD, "kink", c.kink);
-        _require(c.scarcityKink >= WAD, "scarcityKink", c.scarcityKink);
-        _require(c.scarcityFull >= c.scarcityKink, "scarcityFull", c.scarcityFull);
-    }
-
-    function _require(bool holds, bytes32 field, uint256 got) private pure {
-        if (!holds) revert OutOfRange(field, got);
     }
 }

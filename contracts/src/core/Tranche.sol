@@ -2,7 +2,6 @@
 pragma solidity ^0.8.27;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
@@ -11,12 +10,13 @@ import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol
 import {IPool} from "../interfaces/IPool.sol";
 import {IPoolCapital} from "../interfaces/IPoolCapital.sol";
 import {ITranche} from "../interfaces/ITranche.sol";
+import {Shares} from "./Shares.sol";
 
 /// @title Tranche
 /// @notice Shares of one layer of its pool. It holds no assets: the pool holds them and says what the layer is worth.
 /// @dev Entry points that need the pool call it first or last and are guarded; what the pool calls is not, because
-///      it is called in the middle of an entry point of either. Prices come from the layer, never from a balance.
-contract Tranche is ITranche, ERC20, ReentrancyGuardTransient {
+///      it is called in the middle of an entry point of either.
+contract Tranche is Shares, ReentrancyGuardTransient {
     using Checkpoints for Checkpoints.Trace208;
     using SafeCast for uint256;
     using SafeERC20 for IERC20;
@@ -54,27 +54,13 @@ contract Tranche is ITranche, ERC20, ReentrancyGuardTransient {
         uint48 snapshot; // the block whose end decides who gets them
     }
 
-    /// @dev Virtual shares: the first depositor cannot make a share worth more than others can buy.
-    uint256 private constant SHARE_OFFSET = 1e6;
-    /// @dev A tranche is open while assets * PRICE_FLOOR >= shares, that is at a millionth of the first price.
-    uint256 private constant PRICE_FLOOR = 1e12;
     /// @dev Holders of shares that nobody has claimed yet. No key can be known for hashes like these.
     address public constant DEPOSITS = address(uint160(uint256(keccak256("breakwater.tranche.deposits"))));
     address public constant RECOVERIES =
         address(uint160(uint256(keccak256("breakwater.tranche.recoveries"))));
 
-    address public immutable pool;
-    address public immutable asset;
-    /// @inheritdoc ITranche
-    uint256 public immutable layer;
     uint256 private immutable _epoch;
     uint256 private immutable _cooldown;
-    /// @dev Whose balance the pool may lock; zero where the pool locks nothing.
-    address private immutable _curator;
-    uint8 private immutable _decimals;
-
-    mapping(address account => Checkpoints.Trace208) private _balances;
-    Checkpoints.Trace208 private _supply;
 
     /// @dev Epochs of the batches, ascending; those before the head are processed.
     uint256[] private _batchEpochs;
@@ -102,16 +88,8 @@ contract Tranche is ITranche, ERC20, ReentrancyGuardTransient {
         address curator_,
         string memory name_,
         string memory symbol_
-    ) ERC20(name_, symbol_) {
-        (pool, asset, layer) = (msg.sender, asset_, layer_);
-        (_epoch, _cooldown, _curator) = (epoch, cooldown, curator_);
-        (, uint8 assetDecimals) = SafeERC20.tryGetDecimals(IERC20(asset_));
-        _decimals = assetDecimals + 6;
-    }
-
-    modifier onlyPool() {
-        if (msg.sender != pool) revert NotPool(msg.sender);
-        _;
+    ) Shares(asset_, layer_, curator_, name_, symbol_) {
+        (_epoch, _cooldown) = (epoch, cooldown);
     }
 
     // ----- in -----
@@ -318,36 +296,6 @@ contract Tranche is ITranche, ERC20, ReentrancyGuardTransient {
 
     // ----- views -----
 
-    /// @notice Assets of the layer, as of the pool's last accrual.
-    function totalAssets() public view returns (uint256) {
-        return IPoolCapital(pool).layer(layer);
-    }
-
-    /// @inheritdoc ITranche
-    function convertToAssets(uint256 shares) public view returns (uint256) {
-        return _toAssets(shares, totalAssets(), totalSupply());
-    }
-
-    /// @inheritdoc ITranche
-    function convertToShares(uint256 assets) public view returns (uint256) {
-        return _toShares(assets, totalAssets(), totalSupply());
-    }
-
-    /// @notice Six decimals more than the asset.
-    function decimals() public view override returns (uint8) {
-        return _decimals;
-    }
-
-    /// @notice Balance at the end of a block that is over.
-    function balanceAt(address account, uint256 number) public view returns (uint256) {
-        return _balances[account].upperLookupRecent(number.toUint48());
-    }
-
-    /// @notice Supply at the end of a block that is over.
-    function supplyAt(uint256 number) public view returns (uint256) {
-        return _supply.upperLookupRecent(number.toUint48());
-    }
-
     /// @notice A cohort: shares requested and left, the cap of those left, assets paid, epoch of the last look.
     function cohorts(uint256 requestId)
         external
@@ -378,18 +326,6 @@ contract Tranche is ITranche, ERC20, ReentrancyGuardTransient {
     }
 
     // ----- inside -----
-
-    /// @dev Every change of a balance passes here: checkpoints are complete and the curator's lock holds.
-    function _update(address from, address to, uint256 value) internal override {
-        super._update(from, to, value);
-        if (from != address(0)) _checkpoint(_balances[from], balanceOf(from));
-        if (to != address(0)) _checkpoint(_balances[to], balanceOf(to));
-        if (from == address(0) || to == address(0)) _checkpoint(_supply, totalSupply());
-        if (from == _curator && from != address(0)) {
-            uint256 locked = IPool(pool).locked();
-            if (balanceOf(from) < locked) revert SharesLocked(locked, balanceOf(from));
-        }
-    }
 
     function _recover(address account, uint256 shares) private {
         _transfer(RECOVERIES, account, shares);
@@ -440,27 +376,5 @@ contract Tranche is ITranche, ERC20, ReentrancyGuardTransient {
 
     function _takesDeposits(uint256 assets) private view returns (bool) {
         return _priced(assets) && IPool(pool).closedAt() == 0;
-    }
-
-    function _priced(uint256 assets) private view returns (bool) {
-        return assets * PRICE_FLOOR >= totalSupply();
-    }
-
-    function _checkpoint(Checkpoints.Trace208 storage trace, uint256 value) private {
-        trace.push(uint48(block.number), value.toUint208());
-    }
-
-    function _pushBy(Checkpoints.Trace208 storage trace, int256 change) private {
-        _checkpoint(trace, uint256(int256(uint256(trace.latest())) + change));
-    }
-
-    /// @dev Rounds down, for those who stay.
-    function _toAssets(uint256 shares, uint256 assets, uint256 supply) private pure returns (uint256) {
-        return Math.mulDiv(shares, assets + 1, supply + SHARE_OFFSET);
-    }
-
-    /// @dev Rounds down, for those who hold.
-    function _toShares(uint256 assets, uint256 layerAssets, uint256 supply) private pure returns (uint256) {
-        return Math.mulDiv(assets, supply + SHARE_OFFSET, layerAssets + 1);
     }
 }

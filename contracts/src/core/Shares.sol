@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.27;
+
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
+import {IPool} from "../interfaces/IPool.sol";
+import {IPoolCapital} from "../interfaces/IPoolCapital.sol";
+import {ITranche} from "../interfaces/ITranche.sol";
+
+/// @title Shares of one layer of a pool: what they are worth, who held them at which block, and what is locked
+/// @notice Prices come from the layer, never from a balance, so nobody moves them by sending assets.
+abstract contract Shares is ITranche, ERC20 {
+    using Checkpoints for Checkpoints.Trace208;
+    using SafeCast for uint256;
+
+    /// @dev Virtual shares: the first depositor cannot make a share worth more than others can buy.
+    uint256 private constant SHARE_OFFSET = 1e6;
+    /// @dev A tranche is open while assets * PRICE_FLOOR >= shares, that is at a millionth of the first price.
+    uint256 private constant PRICE_FLOOR = 1e12;
+
+    address public immutable pool;
+    address public immutable asset;
+    /// @inheritdoc ITranche
+    uint256 public immutable layer;
+    /// @dev Whose balance the pool may lock; zero where the pool locks nothing.
+    address internal immutable _curator;
+    uint8 private immutable _decimals;
+
+    mapping(address account => Checkpoints.Trace208) private _balances;
+    Checkpoints.Trace208 private _supply;
+
+    constructor(address asset_, uint256 layer_, address curator_, string memory name_, string memory symbol_)
+        ERC20(name_, symbol_)
+    {
+        (pool, asset, layer, _curator) = (msg.sender, asset_, layer_, curator_);
+        (, uint8 assetDecimals) = SafeERC20.tryGetDecimals(IERC20(asset_));
+        _decimals = assetDecimals + 6;
+    }
+
+    modifier onlyPool() {
+        if (msg.sender != pool) revert NotPool(msg.sender);
+        _;
+    }
+
+    /// @notice Assets of the layer, as of the pool's last accrual.
+    function totalAssets() public view returns (uint256) {
+        return IPoolCapital(pool).layer(layer);
+    }
+
+    /// @inheritdoc ITranche
+    function convertToAssets(uint256 shares) public view returns (uint256) {
+        return _toAssets(shares, totalAssets(), totalSupply());
+    }
+
+    /// @inheritdoc ITranche
+    function convertToShares(uint256 assets) public view returns (uint256) {
+        return _toShares(assets, totalAssets(), totalSupply());
+    }
+
+    /// @notice Six decimals more than the asset.
+    function decimals() public view override returns (uint8) {
+        return _decimals;
+    }
+
+    /// @notice Balance at the end of a block that is over.
+    function balanceAt(address account, uint256 number) public view returns (uint256) {
+        return _balances[account].upperLookupRecent(number.toUint48());
+    }
+
+    /// @notice Supply at the end of a block that is over.
+    function supplyAt(uint256 number) public view returns (uint256) {
+        return _supply.upperLookupRecent(number.toUint48());
+    }
+
+    /// @dev Every change of a balance passes here: checkpoints are complete and the curator's lock holds.
+    function _update(address from, address to, uint256 value) internal override {
+        super._update(from, to, value);
+        if (from != address(0)) _checkpoint(_balances[from], balanceOf(from));
+        if (to != address(0)) _checkpoint(_balances[to], balanceOf(to));
+        if (from == address(0) || to == address(0)) _checkpoint(_supply, totalSupply());
+        if (from == _curator && from != address(0)) {
+            uint256 locked = IPool(pool).locked();
+            if (balanceOf(from) < locked) revert SharesLocked(locked, balanceOf(from));
+        }
+    }
+
+    function _priced(uint256 assets) internal view returns (bool) {
+        return assets * PRICE_FLOOR >= totalSupply();
+    }
+
+    function _checkpoint(Checkpoints.Trace208 storage trace, uint256 value) internal {
+        trace.push(uint48(block.number), value.toUint208());
+    }
+
+    function _pushBy(Checkpoints.Trace208 storage trace, int256 change) internal {
+        _checkpoint(trace, uint256(int256(uint256(trace.latest())) + change));
+    }
+
+    /// @dev Rounds down, for those who stay.
+    function _toAssets(uint256 shares, uint256 assets, uint256 supply) internal pure returns (uint256) {
+        return Math.mulDiv(shares, assets + 1, supply + SHARE_OFFSET);
+    }
+
+    /// @dev Rounds down, for those who hold.
+    function _toShares(uint256 assets, uint256 layerAssets, uint256 supply) internal pure returns (uint256) {
+        return Math.mulDiv(assets, supply + SHARE_OFFSET, layerAssets + 1);
+    }
+}
