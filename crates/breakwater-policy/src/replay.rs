@@ -207,8 +207,7 @@ impl Pool {
                 let booking = self.open_booking(incident, log.block);
                 let row = BookedProduct { exposure, fraction, instant_paid };
                 let old = booking.products.insert(product, row).unwrap_or_default();
-                booking.instant_paid =
-                    add(take(booking.instant_paid, old.instant_paid)?, instant_paid)?;
+                booking.instant_paid = add(take(booking.instant_paid, old.instant_paid)?, instant_paid)?;
             }
             Event::Booked { incident, onset_time, reserved, surge, .. } => {
                 let booking = self.open_booking(incident, log.block);
@@ -259,7 +258,12 @@ impl Pool {
         Ok(())
     }
 
-    fn charged(&mut self, log: &Log, incident: u64, layer: usize) -> Result<&mut crate::booking::Booking, Refusal> {
+    fn charged(
+        &mut self,
+        log: &Log,
+        incident: u64,
+        layer: usize,
+    ) -> Result<&mut crate::booking::Booking, Refusal> {
         if layer > 3 {
             return Err(MathError::Overflow { limit: 2, got: 3 }.into());
         }
@@ -282,8 +286,7 @@ impl Pool {
         amount: u128,
         shares: U256,
     ) -> Result<(), Refusal> {
-        let to_surplus =
-            layer == 0 || self.tranche(layer).standing_supply_at(opened.before()).is_zero();
+        let to_surplus = layer == 0 || self.tranche(layer).standing_supply_at(opened.before()).is_zero();
         let to = if to_surplus { 0 } else { layer };
         self.layers[to] = add(self.layers[to], amount)?;
         if !shares.is_zero() {

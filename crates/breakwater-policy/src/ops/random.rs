@@ -77,23 +77,30 @@ impl Generator {
         let pools: Vec<&Pool> = world.pools.values().collect();
         let pool = dice.pick(&pools)?;
         let caller = dice.pick(&self.users)?;
+        if dwelling(world, clock).is_some() && dice.chance(50) {
+            // A dwell is short, and most of what can go wrong goes wrong in it.
+            return match dice.below(10) {
+                0..=1 => Some(pass(dice, world, clock)),
+                2..=4 => self.record(dice, world, clock),
+                5..=7 => settle(dice, world, caller),
+                _ => revise(dice, world, clock),
+            };
+        }
         match dice.below(100) {
             0..=13 => Some(pass(dice, world, clock)),
             14..=31 => self.buy(dice, world, clock, pool, caller),
-            32..=37 => self.edit(dice, world),
-            38..=40 => self.move_policy(dice, world),
-            41..=44 => open(dice, world, clock, caller),
-            45..=49 => revise(dice, world, clock),
-            50..=54 => self.record(dice, world, clock),
-            55..=63 => settle(dice, world, caller),
+            32..=36 => self.edit(dice, world, clock),
+            37..=38 => self.move_policy(dice, world),
+            39..=41 => open(dice, world, clock, caller),
+            42..=46 => revise(dice, world, clock),
+            47..=53 => self.record(dice, world, clock),
+            54..=63 => settle(dice, world, caller),
             64..=66 => finalise(dice, world, clock, caller),
             67..=69 => close(dice, world, clock, caller),
             70..=75 => self.deposit(dice, pool),
             76..=79 => claim_deposit(dice, pool, caller),
             80..=84 => self.redeem(dice, pool),
-            85..=86 => {
-                Some(Op::ProcessRedemptions { caller, pool: pool.address, layer: layer(dice) })
-            }
+            85..=86 => process(dice, pool, clock, caller),
             87..=88 => claim_redeem(dice, pool, caller),
             89..=91 => self.recover(dice, pool, caller),
             92..=95 => curate(dice, pool),
@@ -112,6 +119,9 @@ impl Generator {
         pool: &Pool,
         caller: Address,
     ) -> Option<Op> {
+        if pool.closed_at.is_some() && dice.chance(90) {
+            return None;
+        }
         let products: Vec<B256> = pool.products.keys().copied().collect();
         let product = dice.pick(&products)?;
         let (terms, book) = (world.products.get(&product)?, pool.products.get(&product)?);
@@ -124,8 +134,7 @@ impl Generator {
         let capacity = pool.config.leverage.floor_of(pool.capital().ok()?).ok()?;
         let room = room.min(capacity.saturating_sub(pool.exposure));
         let sum = if dice.chance(10) { room } else { terms.min_sum + dice.wide_below(room / 4 + 1) };
-        let position =
-            if terms.kind == Kind::Protocol { terms.registrant } else { dice.pick(&self.users)? };
+        let position = if terms.kind == Kind::Protocol { terms.registrant } else { dice.pick(&self.users)? };
         let purchase = Purchase {
             product,
             pool: pool.address,
@@ -140,8 +149,17 @@ impl Generator {
         Some(Op::Buy { caller, purchase })
     }
 
-    fn edit(&self, dice: &mut Dice<'_>, world: &World) -> Option<Op> {
-        let (id, owner, sum, paid) = some_policy(dice, world)?;
+    fn edit(&self, dice: &mut Dice<'_>, world: &World, clock: Clock) -> Option<Op> {
+        // A few attempts to find one that runs; the last one is taken as it is.
+        let mut found = some_policy(dice, world)?;
+        for _ in 0..6 {
+            let policy = &world.policies.get(found.0)?.policy;
+            if policy.inception <= clock.time && clock.time < policy.expiry {
+                break;
+            }
+            found = some_policy(dice, world)?;
+        }
+        let (id, owner, sum, paid) = found;
         let caller = if dice.chance(4) { dice.pick(&self.users)? } else { owner };
         if dice.chance(45) {
             return Some(Op::Cancel { caller, id });
@@ -167,8 +185,7 @@ impl Generator {
     }
 
     fn deposit(&self, dice: &mut Dice<'_>, pool: &Pool) -> Option<Op> {
-        let caller =
-            if dice.chance(10) { pool.config.curator } else { dice.pick(&self.users)? };
+        let caller = if dice.chance(10) { pool.config.curator } else { dice.pick(&self.users)? };
         let assets = match dice.below(10) {
             0 => 1 + dice.wide_below(50),
             1 => dice.wide_below(5_000_000_000_000),
@@ -180,9 +197,11 @@ impl Generator {
 
     fn redeem(&self, dice: &mut Dice<'_>, pool: &Pool) -> Option<Op> {
         let layer = layer(dice);
-        let caller =
-            if dice.chance(10) { pool.config.curator } else { dice.pick(&self.users)? };
+        let caller = if dice.chance(10) { pool.config.curator } else { dice.pick(&self.users)? };
         let shares = dice.part_of_shares(pool.tranche(layer).balance(caller));
+        if shares.is_zero() && dice.chance(90) {
+            return None;
+        }
         let controller = if dice.chance(10) { dice.pick(&self.users)? } else { caller };
         Some(Op::RequestRedeem { caller, pool: pool.address, layer, shares, controller })
     }
@@ -191,8 +210,7 @@ impl Generator {
         let layer = layer(dice);
         let incidents: Vec<u64> = pool.tranche(layer).recoveries.shares.keys().copied().collect();
         let incident = dice.pick(&incidents)?;
-        let account =
-            if dice.chance(15) { pool.config.curator } else { dice.pick(&self.users)? };
+        let account = if dice.chance(15) { pool.config.curator } else { dice.pick(&self.users)? };
         let pool_address = pool.address;
         if dice.chance(60) {
             return Some(Op::ClaimRecovery { caller, pool: pool_address, layer, incident, account });
@@ -210,14 +228,7 @@ impl Generator {
             )
             .collect();
         let (request_id, controller) = dice.pick(&requests)?;
-        Some(Op::ClaimQueuedRecovery {
-            caller,
-            pool: pool_address,
-            layer,
-            incident,
-            request_id,
-            controller,
-        })
+        Some(Op::ClaimQueuedRecovery { caller, pool: pool_address, layer, incident, request_id, controller })
     }
 
     fn refuse(&self, dice: &mut Dice<'_>, pool: &Pool) -> Option<Op> {
@@ -225,13 +236,12 @@ impl Generator {
             return None;
         }
         let account = dice.pick(&self.users)?;
-        Some(Op::Refuse { asset: pool.config.asset, account, refused: dice.chance(40) })
+        Some(Op::Refuse { asset: pool.config.asset, account, refused: dice.chance(25) })
     }
 
     fn transfer_shares(&self, dice: &mut Dice<'_>, pool: &Pool) -> Option<Op> {
         let layer = layer(dice);
-        let caller =
-            if dice.chance(20) { pool.config.curator } else { dice.pick(&self.users)? };
+        let caller = if dice.chance(20) { pool.config.curator } else { dice.pick(&self.users)? };
         let shares = dice.part_of_shares(pool.tranche(layer).balance(caller));
         Some(Op::TransferShares { caller, pool: pool.address, layer, to: dice.pick(&self.users)?, shares })
     }
@@ -239,25 +249,29 @@ impl Generator {
 
 /// A block, an hour, a day, weeks; small steps while something dwells.
 fn pass(dice: &mut Dice<'_>, world: &World, clock: Clock) -> Op {
-    let dwelling =
-        world.incidents.list.iter().rev().take(4).find(|incident| incident.status == Status::Dwelling);
-    if let Some(incident) = dwelling
-        && dice.chance(80)
+    if let Some(incident) = dwelling(world, clock)
+        && dice.chance(95)
     {
         let left = incident.dwell_end.0.saturating_sub(clock.block.0);
-        let blocks = if dice.chance(30) { left + 1 } else { 1 + dice.below(6) };
+        let blocks = if dice.chance(15) { left + 1 } else { 1 + dice.below(6) };
         return Op::Pass { seconds: blocks * SLOT, blocks };
     }
     let seconds = match dice.below(10) {
-        0..=3 => SLOT,
-        4..=5 => SLOT * (1 + dice.below(300)),
-        6..=7 => 1 + dice.below(DAY),
-        8 => 1 + dice.below(7 * DAY),
-        _ => 1 + dice.below(60 * DAY),
+        0..=4 => SLOT,
+        5..=6 => SLOT * (1 + dice.below(300)),
+        7..=8 => 1 + dice.below(DAY),
+        _ if dice.chance(80) => 1 + dice.below(4 * DAY),
+        _ => 1 + dice.below(30 * DAY),
     };
     // Slots may be missed, so fewer blocks pass than fit.
     let blocks = (seconds / SLOT).max(1);
     Op::Pass { seconds, blocks: if dice.chance(20) { blocks.div_ceil(2) } else { blocks } }
+}
+
+/// A recent incident that can still be countered.
+fn dwelling(world: &World, clock: Clock) -> Option<&Incident> {
+    let recent = world.incidents.list.iter().rev().take(4);
+    recent.into_iter().find(|found| found.status == Status::Dwelling && clock.block <= found.dwell_end)
 }
 
 fn open(dice: &mut Dice<'_>, world: &World, clock: Clock, opener: Address) -> Option<Op> {
@@ -272,7 +286,7 @@ fn open(dice: &mut Dice<'_>, world: &World, clock: Clock, opener: Address) -> Op
         onset = onset.max(least.unwrap_or_default()).min(Block(clock.block.0.saturating_sub(2)));
     }
     let reading = Block(onset.0 + 1 + dice.below(clock.block.0.saturating_sub(onset.0 + 1)));
-    let digits = 7 + u32::try_from(dice.below(10)).ok()?;
+    let digits = 11 + u32::try_from(dice.below(4)).ok()?;
     let base = 1_000_000_000 + dice.wide_below(10_u128.pow(digits));
     let fraction = match dice.below(6) {
         0 => u128::from(WAD),
@@ -289,7 +303,11 @@ fn revise(dice: &mut Dice<'_>, world: &World, clock: Clock) -> Option<Op> {
     let dwelling: Vec<u64> = (1..=count)
         .rev()
         .take(6)
-        .filter(|id| world.incidents.get(*id).is_some_and(|found| found.status == Status::Dwelling))
+        .filter(|id| {
+            world.incidents.get(*id).is_some_and(|found| {
+                found.status == Status::Dwelling && (clock.block <= found.dwell_end || id.is_multiple_of(9))
+            })
+        })
         .collect();
     let id = dice.pick(&dwelling)?;
     let incident = world.incidents.get(id)?;
@@ -339,6 +357,7 @@ fn settle(dice: &mut Dice<'_>, world: &World, caller: Address) -> Option<Op> {
     let recent: Vec<u64> = (1..=count).rev().take(5).collect();
     let incident = dice.pick(&recent)?;
     let found = world.incidents.get(incident)?;
+    let eager = dice.chance(85);
     let ids: Vec<u64> = (1..=world.policies.list.len() as u64)
         .filter(|id| {
             world.policies.get(*id).is_some_and(|holding| {
@@ -346,7 +365,10 @@ fn settle(dice: &mut Dice<'_>, world: &World, caller: Address) -> Option<Op> {
                 let policy = &holding.policy;
                 let covered = policy.inception <= found.measured.onset_time
                     && found.measured.after_time <= policy.expiry;
-                holding.owner.is_some() && covered && gauge == Some(found.gauge)
+                let before = holding.settlements.get(&incident).copied().unwrap_or_default();
+                let hopeful = before.due > before.paid
+                    || world.due_now(*id, incident).is_ok_and(|due| due > before.due);
+                holding.owner.is_some() && covered && gauge == Some(found.gauge) && (hopeful || !eager)
             })
         })
         .collect();
@@ -406,6 +428,14 @@ fn claim_deposit(dice: &mut Dice<'_>, pool: &Pool, caller: Address) -> Option<Op
     Some(Op::ClaimDeposit { caller, pool: pool.address, layer, request_id, controller })
 }
 
+fn process(dice: &mut Dice<'_>, pool: &Pool, clock: Clock, caller: Address) -> Option<Op> {
+    let epoch = clock.time.epoch(pool.config.epoch);
+    let ready: Vec<usize> =
+        (1..=3).filter(|layer| pool.tranche(*layer).payable_cohort(epoch).is_some()).collect();
+    let chosen = if dice.chance(90) { dice.pick(&ready)? } else { layer(dice) };
+    Some(Op::ProcessRedemptions { caller, pool: pool.address, layer: chosen })
+}
+
 fn claim_redeem(dice: &mut Dice<'_>, pool: &Pool, caller: Address) -> Option<Op> {
     let layer = layer(dice);
     let open: Vec<(u64, Address)> = pool
@@ -429,7 +459,7 @@ fn curate(dice: &mut Dice<'_>, pool: &Pool) -> Option<Op> {
         _ => {
             let products: Vec<B256> = pool.products.keys().copied().collect();
             let product = dice.pick(&products)?;
-            let cap = dice.wide_below(2_000_000_000_000);
+            let cap = dice.wide_below(900_000_000_000);
             let floor_rate = Wad::new(dice.below(WAD / 10));
             Some(Op::SetProduct { caller, pool: address, product, cap, floor_rate })
         }
@@ -438,6 +468,11 @@ fn curate(dice: &mut Dice<'_>, pool: &Pool) -> Option<Op> {
 
 fn withdraw(dice: &mut Dice<'_>, pool: &Pool, caller: Address) -> Option<Op> {
     let accounts: Vec<Address> = pool.owed.keys().copied().collect();
+    if let Some(account) = dice.pick(&accounts)
+        && dice.chance(50)
+    {
+        return Some(Op::Refuse { asset: pool.config.asset, account, refused: false });
+    }
     Some(Op::Withdraw { caller, pool: pool.address, account: dice.pick(&accounts)? })
 }
 

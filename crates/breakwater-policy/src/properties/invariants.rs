@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use alloy_primitives::U256;
 
 use super::market::Market;
+use crate::events::Event;
 use crate::incident::Status;
 use crate::pool::Pool;
 use crate::world::World;
@@ -103,6 +104,24 @@ pub(super) fn check_in_force(market: &mut Market) {
         for (product, book) in &pool.products {
             let counted = market.count_in_force(pool.address, *product, time);
             assert_eq!(book.in_force(time), Ok(counted), "product {product} at {time}");
+        }
+    }
+}
+
+/// Exact cover: whoever is settled out of a booking that is not short is paid in full, whoever came before him and
+/// whatever was paid in the dwell.
+pub(super) fn check_cover(market: &Market, from: usize) {
+    for log in &market.logs[from..] {
+        let Event::Settled { id, incident, .. } = log.event else { continue };
+        let holding = market.world.policies.get(id).expect("settled");
+        let pool = market.world.pools.get(&holding.policy.pool).expect("it paid");
+        let booking = pool.bookings.get(&incident).expect("it paid");
+        let settlement = holding.settlements.get(&incident).expect("settled");
+        if booking.settled && booking.funded >= booking.reserved {
+            assert_eq!(settlement.paid, settlement.due, "policy {id} in incident {incident}: {booking:?}");
+        }
+        if !booking.settled {
+            assert_eq!(settlement.paid, settlement.due, "in the dwell only what is paid becomes due");
         }
     }
 }

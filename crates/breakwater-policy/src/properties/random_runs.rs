@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::invariants::{check, check_in_force, check_registry};
+use super::invariants::{check, check_cover, check_in_force, check_registry};
 use super::market::Market;
 use crate::events::Event;
 use crate::ops::Op;
 use crate::world::World;
 
+/// Seeds of an ordinary run; `BREAKWATER_SEEDS` asks for another number.
 const SEEDS: u64 = 8;
 const STEPS: usize = 2_500;
 
@@ -17,7 +18,9 @@ fn run(seed: u64, steps: usize) -> Market {
     let mut highest: BTreeMap<u64, u128> = BTreeMap::new();
     for step in 0..steps {
         let before = step.is_multiple_of(50).then(|| market.world.clone());
+        let logged = market.logs.len();
         let (op, result) = market.step();
+        check_cover(&market, logged);
         if let (Some(before), Err(refusal)) = (before, &result) {
             assert!(market.world == before, "{op:?} was refused with {refusal} and changed something");
         }
@@ -47,7 +50,8 @@ fn any_sequence_keeps_every_invariant() {
     let mut done: BTreeMap<String, u64> = BTreeMap::new();
     let mut refused: BTreeMap<String, u64> = BTreeMap::new();
     let mut events: BTreeMap<String, u64> = BTreeMap::new();
-    for seed in 0..SEEDS {
+    let seeds = std::env::var("BREAKWATER_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(SEEDS);
+    for seed in 0..seeds {
         let market = run(seed, STEPS);
         for (name, count) in &market.done {
             *done.entry(name.clone()).or_default() += count;
@@ -98,12 +102,15 @@ impl Market {
             block: self.scene.clock.block,
             event,
         };
-        let gauges = self.scene.gauges.iter().map(|(gauge, info)| {
-            log(Event::GaugeListed { gauge: *gauge, info: info.clone() })
-        });
-        let products = self.scene.products.iter().map(|(product, terms)| {
-            log(Event::ProductListed { product: *product, terms: terms.clone() })
-        });
+        let gauges = self
+            .scene
+            .gauges
+            .iter()
+            .map(|(gauge, info)| log(Event::GaugeListed { gauge: *gauge, info: info.clone() }));
+        let products =
+            self.scene.products.iter().map(|(product, terms)| {
+                log(Event::ProductListed { product: *product, terms: terms.clone() })
+            });
         let pools = self.scene.pools.iter().map(|(pool, _, _)| log(Event::PoolRegistered { pool: *pool }));
         gauges.chain(products).chain(pools).collect()
     }
