@@ -158,11 +158,10 @@ contract Pool is PoolViews, ReentrancyGuardTransient {
     function pay(PayOrder calldata order) external nonReentrant returns (uint256 paid) {
         _only(policies, NotPolicies.selector);
         _accrue();
-        Incident memory incident = incidents.incident(order.incident);
         Waterfall.Entry storage entry = _l.entries[order.incident];
+        if (entry.openedAt == 0) return 0;
         entry.due += order.due - order.dueBefore;
-        bool dwells = incident.status == Status.Dwelling;
-        paid = dwells ? _payInstantly(entry, order) : _payShare(entry, order);
+        paid = entry.settled ? _payShare(entry, order) : _payInstantly(entry, order);
         emit BookingPaid(
             order.incident,
             order.product,
@@ -174,7 +173,7 @@ contract Pool is PoolViews, ReentrancyGuardTransient {
         // At most what is funded, so 128 bits hold it.
         uint256 exposure = _expose(order.product, uint128(paid), order.expiry);
         emit ExposureReduced(order.product, paid, 0, order.expiry, 0, exposure);
-        _payOut(order, incident.opener, paid);
+        _payOut(order, incidents.incident(order.incident).opener, paid);
     }
 
     // ----- incidents -----

@@ -175,6 +175,7 @@ contract Tranche is Shares, ReentrancyGuardTransient {
         IPool(pool).accrue();
         uint256 value = convertToAssets(shares);
         if (value == 0) revert ZeroAmount();
+        _transfer(owner, address(this), shares);
         // The cooldown, then one whole epoch at least.
         requestId = (block.timestamp + _cooldown) / _epoch + 2;
         Cohort storage cohort = _cohorts[requestId];
@@ -184,7 +185,6 @@ contract Tranche is Shares, ReentrancyGuardTransient {
         _pushBy(cohort.remaining, int256(shares));
         _pushBy(_requests[requestId][controller].shares, int256(shares));
         emit RedeemRequest(controller, owner, requestId, msg.sender, shares);
-        _transfer(owner, address(this), shares);
     }
 
     /// @inheritdoc ITranche
@@ -269,8 +269,8 @@ contract Tranche is Shares, ReentrancyGuardTransient {
         shares = _part(recovery, held, got);
         if (shares == 0) revert NothingToRecover(incident, account);
         _recovered[incident][account] = got + shares;
-        emit RecoveryClaimed(incident, account, shares);
         _recover(account, shares);
+        emit RecoveryClaimed(incident, account, shares);
     }
 
     /// @inheritdoc ITranche
@@ -285,8 +285,8 @@ contract Tranche is Shares, ReentrancyGuardTransient {
         shares = _part(recovery, held, got);
         if (shares == 0) revert NothingToRecover(incident, controller);
         _queueRecovered[incident][requestId][controller] = got + shares;
-        emit QueuedRecoveryClaimed(incident, requestId, controller, shares);
         _recover(controller, shares);
+        emit QueuedRecoveryClaimed(incident, requestId, controller, shares);
     }
 
     /// @inheritdoc ITranche

@@ -247,8 +247,8 @@ library Bookings {
         // Surplus got junior's part just now if nobody held junior at the snapshot.
         self.layers[0] -= uint128(borne - fromJunior);
         self.locked -= shares;
+        self.tranches[0].burnLocked(self.config.curator, shares);
         emit IPool.CuratorLocked(self.locked);
         emit IPool.InstantLoss(incident, borne, shares);
-        self.tranches[0].burnLocked(self.config.curator, shares);
     }
 }
