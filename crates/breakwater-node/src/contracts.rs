@@ -1,0 +1,27 @@
+//! The contracts that the keeper reads and calls.
+
+use alloy::primitives::Address;
+
+/// Addresses of one deployment. Pools are learnt from the catalog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contracts {
+    /// Gauges, products, pools.
+    pub catalog: Address,
+    /// Incidents and the registry of positions.
+    pub incidents: Address,
+    /// Policies.
+    pub policies: Address,
+    /// Losses from proofs.
+    pub proof_rung: Address,
+    /// The first block of the deployment's logs.
+    pub from_block: u64,
+    /// The first block whose traffic tells the holders of enumerated gauges.
+    pub traffic_from: u64,
+}
+
+impl Contracts {
+    /// Those whose logs the keeper reads.
+    pub(crate) fn emitters(&self) -> [Address; 4] {
+        [self.catalog, self.incidents, self.policies, self.proof_rung]
+    }
+}

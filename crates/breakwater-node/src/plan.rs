@@ -1,0 +1,109 @@
+//! What the keeper has decided to send: written to the journal before anything is built from it.
+
+use alloy::hex;
+use alloy::primitives::{Address, B256, U256, keccak256};
+use breakwater_chain::{ActionKey, ActionKeyError};
+use serde::{Deserialize, Serialize};
+
+/// A decision. Its key says what it is about, so that the same decision taken twice is one action.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "camelCase")]
+pub enum Plan {
+    /// Assert a loss of a gauge.
+    Assert {
+        /// The gauge.
+        gauge: B256,
+        /// Block a.
+        onset: u64,
+        /// Its hash: after a reorganisation it is another assertion.
+        onset_hash: B256,
+        /// Block b.
+        reading: u64,
+        /// Hash of block b.
+        reading_hash: B256,
+    },
+    /// Prove a later block of a dwelling incident.
+    Revise {
+        /// The gauge.
+        gauge: B256,
+        /// The incident.
+        incident: U256,
+        /// Block b.
+        reading: u64,
+        /// Hash of block b.
+        reading_hash: B256,
+    },
+    /// Prove what position accounts lost.
+    Prove {
+        /// The gauge.
+        gauge: B256,
+        /// The incident.
+        incident: U256,
+        /// The block of the incident's reading.
+        reading: u64,
+        /// Ascending.
+        accounts: Vec<Address>,
+    },
+    /// Settle policies.
+    Settle {
+        /// The incident.
+        incident: U256,
+        /// Policy ids.
+        policies: Vec<U256>,
+        /// Instant payment in the dwell, or settlement after it.
+        phase: Phase,
+    },
+    /// End the dwell of an incident that touches no policy, or that was refuted.
+    Finalise {
+        /// The incident.
+        incident: U256,
+    },
+    /// Give back what nobody is owed any more.
+    CloseBooking {
+        /// The incident.
+        incident: U256,
+        /// The pool.
+        pool: Address,
+    },
+}
+
+/// When a policy is settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "when")]
+pub enum Phase {
+    /// In the dwell, out of the curator's junior, for the reading at this block.
+    Instant {
+        /// Block b.
+        reading: u64,
+    },
+    /// After the dwell.
+    Final,
+}
+
+impl Plan {
+    /// The journal's key of the `attempt`-th try, from 0: what it is about in words, and a digest of all of it.
+    ///
+    /// # Errors
+    /// [`NodeError::Journal`](crate::NodeError) cases never arise from keys made here; see [`ActionKey::new`].
+    pub fn key(&self, attempt: u32) -> Result<ActionKey, ActionKeyError> {
+        let what = match self {
+            Self::Assert { gauge, onset, reading, .. } => format!("assert:{gauge}:{onset}:{reading}"),
+            Self::Revise { incident, reading, .. } => format!("revise:{incident}:{reading}"),
+            Self::Prove { incident, reading, .. } => format!("prove:{incident}:{reading}"),
+            Self::Settle { incident, phase: Phase::Instant { reading }, .. } => {
+                format!("settle:{incident}:instant:{reading}")
+            }
+            Self::Settle { incident, phase: Phase::Final, .. } => format!("settle:{incident}:final"),
+            Self::Finalise { incident } => format!("finalise:{incident}"),
+            Self::CloseBooking { incident, pool } => format!("close:{incident}:{pool}"),
+        };
+        // The derived form names every field, so two plans share a digest only if they are the same.
+        let digest = keccak256(format!("{self:?}"));
+        ActionKey::new(format!("{what}:{}#{attempt}", hex::encode(&digest[..8])))
+    }
+
+    /// Whether trying again can help when the transaction reverted.
+    pub fn bears_retry(&self) -> bool {
+        !matches!(self, Self::Settle { phase: Phase::Instant { .. }, .. })
+    }
+}

@@ -1,0 +1,88 @@
+//! What a tick saw and did, for logs and for people who watch.
+
+use alloy::primitives::{B256, U256};
+use breakwater_chain::{ActionKey, SendEvent};
+
+use crate::known::KnownIncident;
+use crate::plan::Plan;
+
+/// What one call of [`Keeper::tick`](crate::Keeper::tick) saw and did.
+#[derive(Debug, Default)]
+pub struct TickReport {
+    /// The newest block handled.
+    pub head: u64,
+    /// What was seen on the chain.
+    pub seen: Vec<Seen>,
+    /// What was sent.
+    pub sent: Vec<Sent>,
+    /// What became of what was sent earlier.
+    pub followed: Vec<SendEvent>,
+}
+
+/// Something seen on the chain.
+#[derive(Debug)]
+pub enum Seen {
+    /// A gauge fell by at least half its threshold in this one block.
+    Onset {
+        /// The gauge.
+        gauge: B256,
+        /// The block in which it fell.
+        block: u64,
+    },
+    /// A pinned code or word changed: this rung answers neither yes nor no.
+    Undecided {
+        /// The gauge.
+        gauge: B256,
+        /// The block.
+        block: u64,
+        /// Which account, in words.
+        why: String,
+    },
+    /// The gauge's words do not make a reading.
+    Unreadable {
+        /// The gauge.
+        gauge: B256,
+        /// The block.
+        block: u64,
+        /// Why, in words.
+        why: String,
+    },
+    /// An incident was opened, revised, voided or made final.
+    Incident {
+        /// Its id.
+        id: U256,
+        /// The block.
+        block: u64,
+        /// How it stands now.
+        incident: KnownIncident,
+    },
+    /// Blocks fell out of the chain.
+    Reorganised {
+        /// The newest block that stayed.
+        to: u64,
+    },
+}
+
+/// A transaction signed, recorded and broadcast.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// Its key in the journal.
+    pub key: ActionKey,
+    /// What it is for.
+    pub plan: Plan,
+    /// Bytes of calldata.
+    pub calldata_bytes: usize,
+    /// Bytes of headers, trie nodes and paths in it; 0 without evidence.
+    pub proof_bytes: usize,
+}
+
+impl TickReport {
+    pub(crate) fn take(&mut self, event: SendEvent) {
+        self.followed.push(event);
+    }
+
+    /// Whether anything was sent or is new on the chain.
+    pub fn is_quiet(&self) -> bool {
+        self.seen.is_empty() && self.sent.is_empty() && self.followed.is_empty()
+    }
+}

@@ -1,0 +1,123 @@
+//! One gauge under watch: its proofs of recent blocks, its holders, and what it reads.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use alloy::primitives::Address;
+use breakwater_chain::{Endpoints, Head};
+use breakwater_evm::BlockReplay;
+use breakwater_prove::block::BlockProof;
+use breakwater_prove::compiler::HolderIndex;
+use breakwater_prove::gauge::{Form, GaugeSpec, ReadError, Reading};
+
+use crate::error::NodeError;
+use crate::heads::Heads;
+use crate::watch::Watch;
+
+/// Proofs kept of blocks that nothing waits for: this one, and the one before as a baseline.
+const RECENT_BLOCKS: u64 = 3;
+
+/// A gauge, its watch, and the rolling proofs that make an archive node unnecessary.
+pub(crate) struct Subject {
+    pub(crate) spec: GaugeSpec,
+    pub(crate) watch: Watch,
+    index: Option<HolderIndex>,
+    holders: Vec<Address>,
+    proofs: BTreeMap<u64, BlockProof>,
+}
+
+/// What a block shows of a gauge.
+pub(crate) enum Shown {
+    Reading(Reading),
+    /// A pinned code or word is another: neither a loss nor its denial.
+    Undecided(String),
+    /// The words cannot be read as the gauge says.
+    Unreadable(String),
+}
+
+impl Subject {
+    pub(crate) fn new(spec: GaugeSpec, span: u64) -> Self {
+        let index = matches!(spec.form, Form::Enumerated).then(|| HolderIndex::new(&spec));
+        let watch = Watch::new(&spec, span);
+        Self { spec, watch, index, holders: Vec::new(), proofs: BTreeMap::new() }
+    }
+
+    /// Whether it learns its holders from traffic.
+    pub(crate) fn wants_traffic(&self) -> bool {
+        self.index.is_some()
+    }
+
+    /// Learns who may hold claims.
+    pub(crate) fn feed(&mut self, replay: &BlockReplay) {
+        if let Some(index) = &mut self.index {
+            index.feed(replay);
+            let known: BTreeSet<Address> = self.holders.iter().copied().chain(index.candidates()).collect();
+            self.holders = known.into_iter().collect();
+        }
+    }
+
+    /// Adds holders that somebody else's evidence named.
+    pub(crate) fn learn(&mut self, holders: &[Address]) {
+        if self.index.is_some() {
+            let known: BTreeSet<Address> = self.holders.iter().chain(holders).copied().collect();
+            self.holders = known.into_iter().collect();
+        }
+    }
+
+    /// Every holder known, ascending; empty unless the gauge is enumerated.
+    pub(crate) fn holders(&self) -> &[Address] {
+        &self.holders
+    }
+
+    /// What block `number` shows by the holders known now.
+    pub(crate) async fn show(
+        &mut self,
+        endpoints: &Endpoints,
+        heads: &Heads<'_>,
+        number: u64,
+    ) -> Result<Shown, NodeError> {
+        let holders = self.holders.clone();
+        let proof = self.proof(endpoints, heads, number, &holders).await?;
+        let words = proof.words(&self.spec.reads(&holders))?;
+        // Later readings saturate where the onset's may not; the contract is strict about the onset itself.
+        Ok(match self.spec.read_later(&words, &holders) {
+            Ok(reading) => Shown::Reading(reading),
+            Err(ReadError::Undecided(why)) => Shown::Undecided(why.to_string()),
+            Err(other) => Shown::Unreadable(other.to_string()),
+        })
+    }
+
+    /// The proof of what the gauge reads in a block by these holders; fetched unless it is kept.
+    pub(crate) async fn proof(
+        &mut self,
+        endpoints: &Endpoints,
+        heads: &Heads<'_>,
+        number: u64,
+        holders: &[Address],
+    ) -> Result<BlockProof, NodeError> {
+        let reads = self.spec.reads(holders);
+        let head = heads.at(endpoints, number).await?;
+        if let Some(kept) = self.proofs.get(&number)
+            && kept.header().hash == head.hash()
+            && kept.words(&reads).is_ok()
+        {
+            return Ok(kept.clone());
+        }
+        let fresh = BlockProof::fetch(endpoints, &head, &reads).await?;
+        self.proofs.insert(number, fresh.clone());
+        Ok(fresh)
+    }
+
+    /// Forgets proofs that nothing waits for; `wanted` are the blocks that something does wait for.
+    pub(crate) fn prune(&mut self, head: &Head, wanted: &BTreeSet<u64>) {
+        let recent = head.number().saturating_sub(RECENT_BLOCKS);
+        self.proofs.retain(|number, _| *number >= recent || wanted.contains(number));
+    }
+
+    /// Forgets what a reorganisation took back: blocks above `ancestor`.
+    pub(crate) fn roll_back(&mut self, ancestor: u64) {
+        self.proofs.retain(|number, _| *number <= ancestor);
+        if self.watch.onset().is_some_and(|onset| onset.after.number > ancestor) {
+            self.watch.forget();
+        }
+    }
+}
