@@ -130,8 +130,7 @@ library Trie {
         (uint256 pos, uint256 end) = Rlp.span(value);
         (word, pos) = Rlp.integer(pos, end, 32);
         Rlp.done(pos, end);
-        // The chain deletes a slot that becomes zero.
-        if (word == 0) revert EmptyValue();
+        // Ethereum deletes a slot that becomes zero; some nodes keep the zero in their trie, which says the same.
     }
 
     /// @notice Proves what `root` holds under `key`: the raw value, or that there is none.

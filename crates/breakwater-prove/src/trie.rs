@@ -109,15 +109,17 @@ pub fn walk<'a>(root: B256, key: Key, nodes: &[&'a [u8]]) -> Result<Option<&'a [
 
 /// The word in a storage slot; an absent one is 0.
 ///
+/// Ethereum deletes a slot that becomes zero; some nodes keep the zero in their trie, which says the same.
+///
 /// # Errors
-/// [`TrieError`], [`TrieError::EmptyValue`] also for a stored zero, which the chain would have deleted.
+/// [`TrieError`].
 pub fn storage_word(root: B256, slot: B256, nodes: &[&[u8]]) -> Result<U256, TrieError> {
     let Some(mut value) = walk(root, Key::hashed(slot.as_slice()), nodes)? else {
         return Ok(U256::ZERO);
     };
     let word = rlp::take_integer(&mut value, 32)?;
     rlp::done(value)?;
-    if word.is_zero() { Err(TrieError::EmptyValue) } else { Ok(word) }
+    Ok(word)
 }
 
 struct Walk<'n, 'a> {
