@@ -18,7 +18,7 @@ const PURSE: u128 = 1_000_000 * 1_000_000_000_000_000_000;
 const BLOCK_GAS: u64 = 60_000_000;
 
 /// Gas limit of one of our own transactions where the caller names none.
-const CALL_GAS: u64 = 12_000_000;
+const CALL_GAS: u64 = 16_000_000;
 
 /// Wei per gas offered; local money.
 const FEE: u128 = 1_000_000_000_000;
@@ -60,6 +60,12 @@ pub(crate) enum LocalError {
         hash: B256,
         /// How many blocks were made.
         blocks: u64,
+    },
+    /// A receipt lacks what it should have.
+    #[error("missing: {what}")]
+    Missing {
+        /// What.
+        what: String,
     },
     /// The clock of a chain does not run backwards.
     #[error("next block: expected a time after {newest}, got {got}")]
@@ -185,6 +191,11 @@ impl Local {
         Ok(local)
     }
 
+    /// Where the chain listens.
+    pub(crate) fn url(&self) -> &url::Url {
+        self.anvil.url()
+    }
+
     /// The chain's endpoints.
     pub(crate) fn endpoints(&self) -> &Endpoints {
         self.anvil.endpoints()
@@ -222,6 +233,17 @@ impl Local {
         let receipts = self.flush().await?;
         let found = receipts.into_iter().find(|receipt| receipt.tx_hash == hash);
         found.ok_or(LocalError::NotMined { what, hash, blocks: 1 })
+    }
+
+    /// Creates a contract and gives its address.
+    pub(crate) async fn create(
+        &mut self,
+        from: &Actor,
+        what: &str,
+        code: Vec<u8>,
+    ) -> Result<Address, LocalError> {
+        let receipt = self.run(from, Call::create(format!("creating {what}"), code)).await?;
+        receipt.created.ok_or_else(|| LocalError::Missing { what: format!("the address of {what}") })
     }
 
     /// Makes blocks a second apart until nothing of ours waits; the receipts in order of queueing.

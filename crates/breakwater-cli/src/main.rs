@@ -6,12 +6,16 @@
 mod args;
 mod chain;
 mod connect;
+mod deployer;
 mod failure;
 mod gauge;
+mod keeper;
 mod local;
+mod market;
 mod replay;
 mod revert;
 mod style;
+mod trouble;
 
 use std::process::ExitCode;
 

@@ -44,6 +44,42 @@ const GENESIS: u64 = 1_700_000_000;
 const SPACING: u64 = 12;
 const NAMES: [&str; 6] = ["deployer", "manager", "alice", "bob", "carol", "whale"];
 
+/// Constructor arguments.
+pub(crate) trait Arguments {
+    /// Encoded as a sequence, like those of a call.
+    fn encode(&self) -> Vec<u8>;
+}
+
+impl Arguments for () {
+    fn encode(&self) -> Vec<u8> {
+        Vec::new()
+    }
+}
+
+impl Arguments for (Address,) {
+    fn encode(&self) -> Vec<u8> {
+        self.abi_encode_params()
+    }
+}
+
+impl Arguments for (Address, Address) {
+    fn encode(&self) -> Vec<u8> {
+        self.abi_encode_params()
+    }
+}
+
+impl Arguments for (Address, Address, U256) {
+    fn encode(&self) -> Vec<u8> {
+        self.abi_encode_params()
+    }
+}
+
+impl Arguments for (String, String, U256) {
+    fn encode(&self) -> Vec<u8> {
+        self.abi_encode_params()
+    }
+}
+
 /// One whole token of 18 decimals.
 pub(crate) fn tokens(count: u64) -> U256 {
     U256::from(count) * U256::from(10).pow(U256::from(18))
@@ -93,10 +129,9 @@ impl Author {
     }
 
     /// Deploys a contract of `contracts/artifacts` and gives its address.
-    pub(crate) fn deploy(&mut self, name: &str, arguments: impl SolValue) -> Address {
+    pub(crate) fn deploy(&mut self, name: &str, arguments: impl Arguments) -> Address {
         let mut code = creation_code(name).to_vec();
-        // Constructor arguments are encoded as a sequence, like those of a call.
-        code.extend(arguments.abi_encode());
+        code.extend(arguments.encode());
         let receipt = self.play("setup", "deployer", None, code.into(), &format!("deploy {name}"));
         receipt["contractAddress"].as_str().unwrap().parse().unwrap()
     }

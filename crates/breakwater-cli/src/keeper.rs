@@ -1,0 +1,64 @@
+//! The keeper on a local chain, driven block by block, with a journal that goes with it.
+
+use std::sync::Arc;
+
+use breakwater_chain::{Endpoints, SendOptions, Sender};
+use breakwater_evm::{EvmError, Reader, RpcSource, Rules};
+use breakwater_node::{Contracts, Keeper, KeeperParts, Standing, TickReport};
+use breakwater_store::{Identity, Store};
+
+use crate::local::Local;
+use crate::market::{DWELL, Market};
+use crate::trouble::Trouble;
+
+/// A keeper with its journal in a folder of its own.
+pub(crate) struct LocalKeeper {
+    keeper: Keeper,
+    _journal: tempfile::TempDir,
+}
+
+impl LocalKeeper {
+    /// Begins at the market's deployment.
+    pub(crate) async fn start(local: &Local, market: &Market) -> Result<Self, Trouble> {
+        let journal = tempfile::tempdir()?;
+        let endpoints: Endpoints = local.endpoints().clone();
+        let genesis = endpoints.head_at(0, None).await?;
+        let identity = Identity {
+            chain_id: local.chain_id(),
+            genesis: genesis.hash(),
+            deployment: market.deployment.incidents,
+        };
+        let store = Arc::new(Store::open(&journal.path().join("keeper.sqlite"), identity).await?);
+        let options = SendOptions { confirmations: 2, ..SendOptions::default() };
+        let key = market.cast.keeper.key.clone();
+        let sender = Sender::new(endpoints.clone(), store.clone(), key, options).await?;
+        let source = RpcSource::http(local.url().as_str()).map_err(EvmError::from)?;
+        let parts = KeeperParts {
+            endpoints,
+            reader: Reader::new(Arc::new(source)),
+            rules: Rules::Auto,
+            deployment: Contracts {
+                catalog: market.deployment.catalog,
+                incidents: market.deployment.incidents,
+                policies: market.deployment.policies,
+                proof_rung: market.deployment.proof_rung,
+                from_block: market.deployment.from_block,
+                traffic_from: market.deployment.from_block,
+            },
+            dwell: DWELL,
+            store,
+            sender,
+        };
+        Ok(Self { keeper: Keeper::new(parts).await?, _journal: journal })
+    }
+
+    /// Handles what is new on the chain.
+    pub(crate) async fn tick(&mut self) -> Result<TickReport, Trouble> {
+        Ok(self.keeper.tick().await?)
+    }
+
+    /// Whether an incident dwells.
+    pub(crate) fn dwells(&self) -> bool {
+        self.keeper.incidents().any(|(_, incident)| incident.standing == Standing::Dwelling)
+    }
+}

@@ -1,0 +1,362 @@
+//! A market on a local chain: a pool with money in its tranches, gauges listed, products offered, cover bought.
+
+use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy::sol_types::{SolConstructor, SolEvent, SolValue};
+use breakwater_bindings::demo::DemoToken;
+use breakwater_bindings::deploy::{self, Config, PoolConfig, TimelockConfig};
+use breakwater_bindings::{Catalog, Deployment, Policies, Pool, Tranche, Wording};
+use breakwater_prove::gauge::GaugeSpec;
+
+use crate::deployer::OnLocal;
+use crate::local::{Actor, Call, Local, LocalError};
+use crate::trouble::Trouble;
+
+/// Seconds in the bucket of every schedule.
+pub(crate) const DAY: u64 = 86_400;
+
+/// Blocks that counter-evidence has, the contracts' default.
+pub(crate) const DWELL: u64 = 32;
+
+/// Seconds after the dwell in which policies are settled.
+const CLAIM_WINDOW: u32 = 30 * 86_400;
+
+/// Name of the one pool.
+const POOL: &str = "local";
+
+/// Who acts for Breakwater on a local chain.
+#[derive(Debug, Clone)]
+pub(crate) struct Cast {
+    /// Deploys, lists gauges and registers pools.
+    pub(crate) deployer: Actor,
+    /// Curates the pool and holds its locked junior.
+    pub(crate) curator: Actor,
+    /// Underwrites mezzanine.
+    pub(crate) mezzanine: Actor,
+    /// Underwrites senior.
+    pub(crate) senior: Actor,
+    /// Buys protocol cover.
+    pub(crate) registrant: Actor,
+    /// Pays for the keeper's transactions.
+    pub(crate) keeper: Actor,
+}
+
+impl Cast {
+    /// The same accounts on every local chain.
+    pub(crate) fn new() -> Self {
+        Self {
+            deployer: Actor::new("deployer"),
+            curator: Actor::new("curator"),
+            mezzanine: Actor::new("mezzanine underwriter"),
+            senior: Actor::new("senior underwriter"),
+            registrant: Actor::new("registrant"),
+            keeper: Actor::new("keeper"),
+        }
+    }
+
+    /// All of them, to be funded.
+    pub(crate) fn all(&self) -> Vec<&Actor> {
+        let Self { deployer, curator, mezzanine, senior, registrant, keeper } = self;
+        vec![deployer, curator, mezzanine, senior, registrant, keeper]
+    }
+}
+
+/// How a market is set up. Times in seconds, amounts in the asset's units.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Setup {
+    /// Symbol of the asset.
+    pub(crate) symbol: &'static str,
+    /// Its decimals.
+    pub(crate) decimals: u8,
+    /// Length of a deposit and redemption epoch.
+    pub(crate) epoch: u32,
+    /// Least time from a redemption request to its maturity.
+    pub(crate) cooldown: u32,
+    /// From a purchase to its inception.
+    pub(crate) waiting: u32,
+    /// The curator's junior, locked as a whole.
+    pub(crate) junior: u128,
+    /// Mezzanine.
+    pub(crate) mezzanine: u128,
+    /// Senior.
+    pub(crate) senior: u128,
+    /// What the registrant has for premiums.
+    pub(crate) purse: u128,
+}
+
+/// What a product is, besides what all products here have in common.
+#[derive(Debug, Clone)]
+pub(crate) struct Offer {
+    /// The gauge.
+    pub(crate) gauge: B256,
+    /// Protocol cover for this registrant; none: position cover.
+    pub(crate) registrant: Option<Address>,
+    /// Pool units for `rate_den` gauge units.
+    pub(crate) rate_num: u128,
+    /// Gauge units.
+    pub(crate) rate_den: u128,
+    /// Share of the loss that the holder bears, basis points.
+    pub(crate) deductible_bps: u16,
+    /// Share of each payment for opener and settler, basis points.
+    pub(crate) bounty_bps: u16,
+    /// Whether the curator's junior may pay in the dwell.
+    pub(crate) instant: bool,
+    /// Most that the pool insures on it, pool units.
+    pub(crate) cap: u128,
+}
+
+/// The pool and what belongs to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Market {
+    /// Breakwater's contracts.
+    pub(crate) deployment: Deployment,
+    /// The pool.
+    pub(crate) pool: Address,
+    /// Junior, mezzanine, senior.
+    pub(crate) tranches: [Address; 3],
+    /// The pool's asset.
+    pub(crate) asset: Address,
+    /// Who acts.
+    pub(crate) cast: Cast,
+    /// How it was set up.
+    pub(crate) setup: Setup,
+}
+
+impl Market {
+    /// Deploys Breakwater, a token and a pool, and waits until the underwriters' money is in force.
+    pub(crate) async fn open(local: &mut Local, cast: Cast, setup: Setup) -> Result<Self, Trouble> {
+        let asset = create_token(local, &cast.deployer, setup).await?;
+        let deployment = deploy(local, &cast, asset, setup).await?;
+        let pool = deployment.pools.get(POOL).copied().unwrap_or_default();
+        let mut tranches = [Address::ZERO; 3];
+        for (index, tranche) in (1_u64..).zip(&mut tranches) {
+            *tranche = local.view(pool, &Pool::trancheCall { index: U256::from(index) }).await?;
+        }
+        let market = Self { deployment, pool, tranches, asset, cast, setup };
+        market.fund(local).await?;
+        Ok(market)
+    }
+
+    /// Gives an account units of the asset and lets Breakwater take premiums from it.
+    pub(crate) async fn endow(
+        &self,
+        local: &mut Local,
+        actor: &Actor,
+        units: u128,
+    ) -> Result<(), LocalError> {
+        let to = actor.address();
+        let mint = DemoToken::mintCall { to, amount: U256::from(units) };
+        local.queue(actor, Call::to("minting", self.asset, &mint)).await?;
+        let approve = DemoToken::approveCall { spender: self.deployment.policies, value: U256::MAX };
+        local.run(actor, Call::to("approving premiums", self.asset, &approve)).await?;
+        Ok(())
+    }
+
+    /// Lists a gauge; `priors` are the subject's earlier ones.
+    pub(crate) async fn list_gauge(
+        &self,
+        local: &mut Local,
+        spec: &GaugeSpec,
+        priors: &[GaugeSpec],
+    ) -> Result<B256, LocalError> {
+        let call =
+            Catalog::listGaugeCall { spec: sol_spec(spec), priors: priors.iter().map(sol_spec).collect() };
+        let what = format!("listing gauge {}", spec.id());
+        local.run(&self.cast.deployer, Call::to(what, self.deployment.catalog, &call)).await?;
+        Ok(spec.id())
+    }
+
+    /// Lists a product with the hash of its wording and sets its cap; the product and when it is in effect.
+    pub(crate) async fn offer(&self, local: &mut Local, offer: &Offer) -> Result<(B256, u64), LocalError> {
+        let terms = self.terms(offer);
+        let wording = self.wording(local, &terms).await?;
+        let listing = Catalog::listProductCall { terms, hash: keccak256(wording) };
+        let receipt = local
+            .run(&self.cast.curator, Call::to("listing a product", self.deployment.catalog, &listing))
+            .await?;
+        let listed = receipt.logs.iter().find_map(|log| Catalog::ProductListed::decode_log(log).ok());
+        let product = listed.map(|log| log.product).unwrap_or_default();
+        let cap = Pool::setProductCall { product, cap: offer.cap, floorRate: FLOOR_RATE };
+        local.run(&self.cast.curator, Call::to("capping a product", self.pool, &cap)).await?;
+        let delay = u64::from(self.setup.cooldown) + 2 * u64::from(self.setup.epoch);
+        Ok((product, local.time() + delay))
+    }
+
+    /// Buys cover for a position account that consents by buying itself, for about a month.
+    pub(crate) async fn buy(
+        &self,
+        local: &mut Local,
+        buyer: &Actor,
+        product: B256,
+        sum: u128,
+    ) -> Result<Bought, LocalError> {
+        let inception = local.time() + 1 + u64::from(self.setup.waiting);
+        let expiry = (inception / DAY + TERM_DAYS) * DAY;
+        let purchase = Policies::Purchase {
+            product,
+            pool: self.pool,
+            position: buyer.address(),
+            sum,
+            expiry,
+            maxPremium: U256::MAX,
+            deadline: expiry,
+            to: buyer.address(),
+            consent: Bytes::new(),
+        };
+        let call = Policies::buyCall { purchase };
+        let receipt = local.run(buyer, Call::to("buying cover", self.deployment.policies, &call)).await?;
+        let bought = receipt.logs.iter().find_map(|log| Policies::Bought::decode_log(log).ok());
+        let bought = bought.ok_or_else(|| LocalError::Missing { what: "event Bought".to_owned() })?;
+        Ok(Bought { id: bought.id, premium: bought.premium, inception: bought.policy.inception })
+    }
+
+    /// Deposits of all three tranches, processed in the next epoch and claimed; the curator's is locked.
+    async fn fund(&self, local: &mut Local) -> Result<(), LocalError> {
+        let Setup { junior, mezzanine, senior, purse, .. } = self.setup;
+        let underwriters = [&self.cast.curator, &self.cast.mezzanine, &self.cast.senior];
+        let deposits: Vec<(&Actor, Address, u128)> = underwriters
+            .into_iter()
+            .zip(self.tranches)
+            .zip([junior, mezzanine, senior])
+            .map(|((actor, tranche), units)| (actor, tranche, units))
+            .collect();
+        for (actor, tranche, units) in &deposits {
+            let owner = actor.address();
+            let assets = U256::from(*units);
+            let mint = DemoToken::mintCall { to: owner, amount: assets };
+            local.queue(actor, Call::to("minting", self.asset, &mint)).await?;
+            let approve = DemoToken::approveCall { spender: *tranche, value: assets };
+            local.queue(actor, Call::to("approving a deposit", self.asset, &approve)).await?;
+            let request = Tranche::requestDepositCall { assets, controller: owner, owner };
+            local.queue(actor, Call::to("depositing", *tranche, &request)).await?;
+        }
+        local.flush().await?;
+        let epoch = u64::from(self.setup.epoch);
+        let requested = local.time() / epoch;
+        local.seal((requested + 1) * epoch).await?;
+        for (actor, tranche, _) in &deposits {
+            let claim =
+                Tranche::claimDepositCall { requestId: U256::from(requested), controller: actor.address() };
+            local.queue(actor, Call::to("claiming a deposit", *tranche, &claim)).await?;
+        }
+        local.flush().await?;
+        let curator = &self.cast.curator;
+        let shares =
+            local.view(self.tranches[0], &Tranche::balanceOfCall { account: curator.address() }).await?;
+        local.run(curator, Call::to("locking junior", self.pool, &Pool::lockCall { shares })).await?;
+        self.endow(local, &self.cast.registrant, purse).await
+    }
+
+    fn terms(&self, offer: &Offer) -> Catalog::Product {
+        Catalog::Product {
+            gauge: offer.gauge,
+            // Kind.Position or Kind.Protocol.
+            kind: u8::from(offer.registrant.is_some()),
+            asset: self.asset,
+            registrant: offer.registrant.unwrap_or_default(),
+            unitNum: offer.rate_num,
+            unitDen: offer.rate_den,
+            minSum: 1,
+            eventLimit: 0,
+            deductibleBps: offer.deductible_bps,
+            lossCapBps: if offer.registrant.is_some() { 9_000 } else { 10_000 },
+            bountyBps: offer.bounty_bps,
+            instant: offer.instant,
+            waitingPeriod: self.setup.waiting,
+            reportWindow: 7 * 86_400,
+            minTerm: 86_400,
+            maxTerm: 365 * 86_400,
+        }
+    }
+
+    async fn wording(&self, local: &Local, terms: &Catalog::Product) -> Result<String, LocalError> {
+        let info =
+            local.view(self.deployment.catalog, &Catalog::gaugeInfoCall { gauge: terms.gauge }).await?;
+        // The same structs, which come out once for each contract.
+        let terms = Wording::Product::abi_decode(&terms.abi_encode()).map_err(not_alike)?;
+        let gauge = Wording::GaugeInfo::abi_decode(&info.abi_encode()).map_err(not_alike)?;
+        let call = Wording::wordingCall { terms, gauge };
+        local.view(self.deployment.wording, &call).await
+    }
+}
+
+/// The pool's asset: a token that anyone may mint.
+async fn create_token(local: &mut Local, deployer: &Actor, setup: Setup) -> Result<Address, LocalError> {
+    let arguments = DemoToken::constructorCall {
+        name: "Demonstration dollar".to_owned(),
+        symbol: setup.symbol.to_owned(),
+        decimals_: setup.decimals,
+    };
+    let code = [DemoToken::BYTECODE.as_ref(), &arguments.abi_encode()].concat();
+    local.create(deployer, "the pool's asset", code).await
+}
+
+async fn deploy(local: &mut Local, cast: &Cast, asset: Address, setup: Setup) -> Result<Deployment, Trouble> {
+    let deployer = cast.deployer.address();
+    let config = Config {
+        chain_id: local.chain_id(),
+        deployer,
+        salt: B256::ZERO,
+        timelock: TimelockConfig {
+            min_delay_s: 2 * DAY,
+            proposers: vec![deployer],
+            executors: vec![Address::ZERO],
+        },
+        lister: deployer,
+        registrar: deployer,
+        dwell_blocks: DWELL,
+        claim_window_s: CLAIM_WINDOW,
+        pools: vec![pool_config(cast, asset, setup)],
+    };
+    let plan = deploy::plan(&config)?;
+    let chain = OnLocal::new(local, vec![cast.deployer.clone()]);
+    Ok(deploy::run(&plan, &chain, |step, _| tracing::debug!(step = step.name, "done")).await?)
+}
+
+fn pool_config(cast: &Cast, asset: Address, setup: Setup) -> PoolConfig {
+    const WAD: u64 = breakwater_primitives::WAD;
+    PoolConfig {
+        name: POOL.to_owned(),
+        asset,
+        curator: cast.curator.address(),
+        epoch: setup.epoch,
+        cooldown: setup.cooldown,
+        leverage_bps: 20_000,
+        curator_share_bps: 2_000,
+        subordination_bps: 2_000,
+        surplus_bps: 1_000,
+        weight_bps: [5_000, 3_000, 2_000],
+        cost_of_capital: WAD / 20,
+        kink: WAD / 10 * 8,
+        scarcity_kink: WAD / 10 * 15,
+        scarcity_full: 3 * WAD,
+        surge_slope: WAD,
+        surge_max: 2 * WAD,
+        surge_half_life: 7 * 86_400,
+    }
+}
+
+/// Cover that was bought.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bought {
+    /// Token id.
+    pub(crate) id: U256,
+    /// Pool units.
+    pub(crate) premium: U256,
+    /// Seconds.
+    pub(crate) inception: u64,
+}
+
+/// Wad a year on every product: two per cent.
+const FLOOR_RATE: u64 = 20_000_000_000_000_000;
+
+/// Length of every policy, days.
+const TERM_DAYS: u64 = 30;
+
+/// A gauge as the catalog takes it.
+fn sol_spec(spec: &GaugeSpec) -> Catalog::GaugeSpec {
+    breakwater_bindings::gauges::GaugeSpec::from(spec).into()
+}
+
+fn not_alike(error: alloy::sol_types::Error) -> LocalError {
+    LocalError::Missing { what: format!("one struct for both contracts: {error}") }
+}
