@@ -10,7 +10,7 @@ use super::{
     claims::Evidence,
     code::{self, PinnedWord, pointers},
     ledger::Ledger,
-    linear::Part,
+    linear::{Part, address_in, distinct_words, pointer_bits},
     refusal::Reason,
     surface::Sum,
 };
@@ -46,20 +46,30 @@ pub(crate) struct Candidate {
 
 impl Candidate {
     /// Adds the pins of every account that is read: what chooses its code, and which words name it.
-    pub(crate) fn pin(&mut self, evidence: &Evidence<'_>, traces: &[&Trace]) -> Result<(), Reason> {
+    /// `views` are traces of views that show what is measured: whatever account a word names there
+    /// decides what is counted, so all such words are pinned.
+    pub(crate) fn pin(
+        &mut self,
+        evidence: &Evidence<'_>,
+        views: &[Trace],
+        other: &[&Trace],
+    ) -> Result<(), Reason> {
         let scene = evidence.scene;
         self.pins.extend(scene.logic.pins.iter().copied());
         let accounts: BTreeSet<Address> =
             self.assets.iter().chain(&self.claims).map(|p| p.leaf.account()).collect();
         for account in accounts.into_iter().filter(|account| *account != scene.subject) {
             self.pins.extend(code::resolve(&scene.view, account)?.pins);
-            let named = traces.iter().find_map(|trace| {
+            let named = views.iter().chain(other.iter().copied()).find_map(|trace| {
                 let frame = trace.frames.iter().position(|frame| frame.account == account)?;
                 Some(pointers(trace, frame, account, scene.subject))
             });
             for pin in named.into_iter().flatten() {
                 self.add_pointer(pin, &scene.views)?;
             }
+        }
+        for pin in views.iter().flat_map(|trace| named_accounts(trace, scene.subject)) {
+            self.add_pointer(pin, &scene.views)?;
         }
         if self.pins.len() > limits::PINS {
             return Err(Reason::CodeSplit { got: self.pins.len(), limit: limits::PINS });
@@ -171,6 +181,16 @@ impl Candidate {
             inner_key: shape.inner.map(B256::from).unwrap_or_default(),
         }
     }
+}
+
+/// Words of an account that name accounts which a view went on to call or ask about.
+fn named_accounts(trace: &Trace, account: Address) -> Vec<PinnedWord> {
+    let own = distinct_words(trace).into_iter().filter(|((owner, _), _)| *owner == account);
+    own.filter_map(|((account, slot), value)| {
+        let (offset, _) = pointer_bits(trace, value)?;
+        Some(PinnedWord { account, slot, value, target: address_in(value, offset) })
+    })
+    .collect()
 }
 
 fn pin_of(pin: &PinnedWord, account: u8) -> Pin {

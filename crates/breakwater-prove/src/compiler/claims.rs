@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::primitives::{Address, I256, U256};
 
+use breakwater_evm::{Rules, View};
+
 use super::{
     asset::Asset,
     code,
@@ -17,6 +19,9 @@ use super::{
     surface::Getter,
 };
 
+/// Transactions after which the subject's holdings are looked up.
+const HELD_AFTER_MAX: usize = 512;
+
 /// Everything that was seen and tried, in one row.
 pub(crate) struct Evidence<'a> {
     pub(crate) scene: &'a Scene,
@@ -29,6 +34,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) preimages: Preimages,
     /// How each asset moved in each effect.
     moves: Vec<Vec<I256>>,
+    /// What was held of each asset after each effect, where that is known.
+    after: Vec<Vec<Option<U256>>>,
 }
 
 /// A ledger whose sum moves with an asset.
@@ -51,20 +58,34 @@ impl<'a> Evidence<'a> {
         assets: &'a [Asset],
         getters: &'a [Getter],
         probes: &'a Probes,
-    ) -> Self {
+        rules: Rules,
+    ) -> Result<Self, Reason> {
         let mut preimages = scene.preimages.clone();
         for trial in &probes.trials {
             preimages.learn(&trial.trace);
         }
         let ordinary = probes.trials.iter().filter(|trial| trial.role != Role::Privileged);
         let mut effects = scene.effects.clone();
-        effects.extend(ordinary.map(|trial| trial.effect.clone()));
+        effects.extend(ordinary.clone().map(|trial| trial.effect.clone()));
         let writes = ledger::writes(&effects, &preimages, scene.subject);
-        let moves = assets
+        let moves: Vec<Vec<I256>> = assets
             .iter()
             .map(|asset| effects.iter().map(|effect| effect.moved(&asset.leaf)).collect())
             .collect();
-        Self { scene, assets, getters, probes, effects, writes, preimages, moves }
+        let mut after = Vec::new();
+        for asset in assets {
+            let mut held = held_after(scene, asset, rules)?;
+            for trial in ordinary.clone() {
+                held.push(probes.held_after(trial, asset)?);
+            }
+            after.push(held);
+        }
+        Ok(Self { scene, assets, getters, probes, effects, writes, preimages, moves, after })
+    }
+
+    /// What was held of an asset after an effect, if it is known.
+    pub(crate) fn asset_after(&self, asset: usize, effect: usize) -> Option<U256> {
+        self.after.get(asset)?.get(effect).copied().flatten()
     }
 
     /// Moves of an asset in each effect.
@@ -90,48 +111,63 @@ impl<'a> Evidence<'a> {
                 .map(|getter| getter.ledger)
                 .filter(|known| known.shape == *shape)
                 .collect();
-            if shown.is_empty() {
-                let words = entries.iter().map(|(_, _, before, after)| (*before, *after));
-                let places = ledger::fields(words);
-                all.extend(places.into_iter().map(|(offset, width)| Ledger { shape: *shape, offset, width }));
-            } else {
-                all.extend(shown);
-            }
+            let words = entries.iter().map(|(_, _, before, after)| (*before, *after));
+            let free = ledger::fields(words)
+                .into_iter()
+                .filter(|place| shown.iter().all(|known| apart(*place, (known.offset, known.width))));
+            all.extend(free.map(|(offset, width)| Ledger { shape: *shape, offset, width }));
+            all.extend(shown);
         }
         all
     }
 
     /// Every ledger that rose when an asset came in and fell when it went out, and never the other
-    /// way round.
-    pub(crate) fn claims(&self) -> Vec<Claims> {
-        let mut found = Vec::new();
+    /// way round; and one that did go the other way, as a reason.
+    pub(crate) fn claims(&self) -> (Vec<Claims>, Option<Reason>) {
+        let (mut found, mut contrary) = (Vec::new(), None);
         for ledger in self.ledgers() {
             let moves = claim_moves(&ledger, &self.writes, self.effects.len());
             for asset in 0..self.assets.len() {
-                if let Some(claims) = self.claims_of(ledger, &moves, asset) {
-                    found.push(claims);
+                match self.claims_of(ledger, &moves, asset) {
+                    Ok(claims) => found.extend(claims),
+                    Err(reason) => contrary = Some(reason),
                 }
+            }
+        }
+        (without_shadows(found), contrary)
+    }
+
+    /// Ledgers whose moves pass a test, the widest reading of each first, as claims on an asset.
+    pub(crate) fn claims_that(&self, asset: usize, test: impl Fn(&[I256]) -> bool) -> Vec<Claims> {
+        let mut found = Vec::new();
+        for ledger in self.ledgers() {
+            let moves = claim_moves(&ledger, &self.writes, self.effects.len());
+            if test(&moves) {
+                found.push(Claims { ledger, asset, moves, ins: 0, outs: 0, par: None });
             }
         }
         without_shadows(found)
     }
 
-    fn claims_of(&self, ledger: Ledger, moves: &[I256], asset: usize) -> Option<Claims> {
+    fn claims_of(&self, ledger: Ledger, moves: &[I256], asset: usize) -> Result<Option<Claims>, Reason> {
         let held = self.asset_moves(asset);
         let count =
             |rule: fn(&I256, &I256) -> bool| moves.iter().zip(held).filter(|(c, a)| rule(c, a)).count();
         let ins = count(|claim, asset| claim.is_positive() && asset.is_positive());
         let outs = count(|claim, asset| claim.is_negative() && asset.is_negative());
-        let against = count(|claim, asset| {
+        let contrary = moves.iter().zip(held).position(|(claim, asset)| {
             (claim.is_positive() && asset.is_negative()) || (claim.is_negative() && asset.is_positive())
         });
-        if ins == 0 || against > 0 {
-            return None;
+        if ins == 0 {
+            return Ok(None);
+        }
+        if let Some(index) = contrary {
+            return Err(Reason::ClaimsGrow(self.seen(index)));
         }
         let par = scales(moves, held)
             .map(|shared| (shared, fit(&scaled(moves, shared.claim), &scaled(held, shared.asset))));
         let par = par.filter(|(_, fit)| fit.ins > 0);
-        Some(Claims { ledger, asset, moves: moves.to_vec(), ins, outs, par })
+        Ok(Some(Claims { ledger, asset, moves: moves.to_vec(), ins, outs, par }))
     }
 
     /// Debts: a ledger that rises when an asset goes out and falls when it comes back, while the
@@ -160,16 +196,18 @@ impl<'a> Evidence<'a> {
         None
     }
 
+    fn seen(&self, index: usize) -> String {
+        format!("{} {}", self.effects[index].origin, self.effects[index].selector())
+    }
+
     /// The rules that make fixed claims safe: they rise only with assets, they are paid at most in
     /// full, and assets do not leave by another door to places that belong to the subject.
     pub(crate) fn check_fixed(&self, claims: &Claims, fit: &Fit) -> Result<Vec<String>, Reason> {
-        let seen =
-            |index: &usize| format!("{} {}", self.effects[*index].origin, self.effects[*index].selector());
         if let Some(index) = fit.grows.first() {
-            return Err(Reason::ClaimsGrow(seen(index)));
+            return Err(Reason::ClaimsGrow(self.seen(*index)));
         }
         if let Some(index) = fit.overpays.first() {
-            return Err(Reason::Payout(format!("more went out than was owed: {}", seen(index))));
+            return Err(Reason::Payout(format!("more went out than was owed: {}", self.seen(*index))));
         }
         let mut notes = Vec::new();
         for index in &fit.leaks {
@@ -205,11 +243,16 @@ impl<'a> Evidence<'a> {
     /// where they might count or come back.
     /// Whether claims that a privileged caller makes without assets matter is for the form to say:
     /// shares that are diluted so lose nothing that a ratio measures.
-    pub(crate) fn check_privileged(&self, claims: &Claims, fixed: bool) -> Result<Vec<String>, Reason> {
+    pub(crate) fn check_privileged(
+        &self,
+        claims: &Claims,
+        fixed: bool,
+        taken: impl Fn(&Effect) -> bool,
+    ) -> Result<Vec<String>, Reason> {
         let asset = &self.assets[claims.asset];
         let mut notes = BTreeSet::new();
         for trial in self.probes.trials.iter().filter(|trial| trial.role == Role::Privileged) {
-            let taken = trial.effect.moved(&asset.leaf).is_negative();
+            let taken = taken(&trial.effect);
             let claim = self.probe_claims(claims, &trial.effect);
             if claim.is_positive() && !trial.effect.moved(&asset.leaf).is_positive() {
                 if fixed {
@@ -274,8 +317,18 @@ impl<'a> Evidence<'a> {
         let mut all: Vec<Leaf> = shown.iter().copied().filter(|leaf| leaf.account() == account).collect();
         for slot in ledger::plain_words(&self.effects, &self.preimages, account) {
             let words = self.effects.iter().filter_map(|effect| effect.word(account, slot));
-            let places = ledger::fields(words).into_iter();
-            all.extend(places.map(|(offset, width)| Leaf::Word { account, slot, offset, width }));
+            let taken: Vec<(usize, usize)> = all
+                .iter()
+                .filter_map(|leaf| match leaf {
+                    Leaf::Word { slot: known, offset, width, .. } if *known == slot => {
+                        Some((*offset, *width))
+                    }
+                    _ => None,
+                })
+                .collect();
+            let free =
+                ledger::fields(words).into_iter().filter(|place| taken.iter().all(|t| apart(*place, *t)));
+            all.extend(free.map(|(offset, width)| Leaf::Word { account, slot, offset, width }));
         }
         all
     }
@@ -292,6 +345,26 @@ impl<'a> Evidence<'a> {
         let place = (claims.ledger.offset, claims.ledger.width);
         Ok(super::holders::entries(&candidates, &claims.ledger.shape, place, &self.scene.view)?)
     }
+}
+
+/// Whether two places within a word do not overlap.
+fn apart(one: (usize, usize), other: (usize, usize)) -> bool {
+    one.0 + one.1 <= other.0 || other.0 + other.1 <= one.0
+}
+
+/// What was held of an asset after each transaction on the chain; only the newest are asked for.
+fn held_after(scene: &Scene, asset: &Asset, rules: Rules) -> Result<Vec<Option<U256>>, Reason> {
+    let spare = scene.effects.len().saturating_sub(HELD_AFTER_MAX);
+    let mut held = vec![None; spare];
+    for effect in &scene.effects[spare..] {
+        held.push(match effect.origin {
+            Origin::Chain { block } => {
+                Some(asset.leaf.read(&View::at(scene.view.reader(), block, rules)?)?)
+            }
+            Origin::Probe(_) => None,
+        });
+    }
+    Ok(held)
 }
 
 /// Whether a debt moved by about as much as the asset, the other way.

@@ -7,7 +7,7 @@ use super::{
     abi::words,
     candidate::Candidate,
     claims::{Claims, Evidence},
-    effect::{Origin, size},
+    effect::{Effect, Origin, size},
     ledger::Scales,
     linear::{Leaf, Linear, Part},
     payout::{Withdrawal, sum_of},
@@ -26,7 +26,7 @@ const LEAK_DEN: u64 = 100;
 /// Finds the subject's form and its candidate.
 pub(crate) fn candidate(evidence: &Evidence<'_>, surface: &Surface) -> Result<(Candidate, Claims), Reason> {
     let shown: Vec<Leaf> = surface.leaves().collect();
-    let mut all = evidence.claims();
+    let (mut all, contrary) = evidence.claims();
     if let Some(pool) = pool::find(evidence, &all, &shown)? {
         return geometric(evidence, pool);
     }
@@ -37,13 +37,13 @@ pub(crate) fn candidate(evidence: &Evidence<'_>, surface: &Surface) -> Result<(C
         match single(evidence, surface, &shown, &claims) {
             Ok(candidate) => return Ok((candidate, claims)),
             Err(Reason::Evm(error)) => return Err(Reason::Evm(error)),
-            // A ledger that is known to be unsafe must not be replaced by a lesser one beside it.
+            // The busiest ledger's reason is the one that helps.
             Err(reason) => {
                 refused.get_or_insert(reason);
             }
         }
     }
-    Err(refused.unwrap_or(Reason::NoClaims))
+    Err(refused.or(contrary).unwrap_or(Reason::NoClaims))
 }
 
 fn single(
@@ -109,8 +109,9 @@ fn fixed(
         return Err(Reason::Lending(what));
     }
     let mut warnings = evidence.check_fixed(claims, fit)?;
-    warnings.extend(evidence.check_privileged(claims, true)?);
     let asset = &evidence.assets[claims.asset];
+    warnings
+        .extend(evidence.check_privileged(claims, true, |effect| effect.moved(&asset.leaf).is_negative())?);
     let part = |leaf, scale| Part { leaf, negative: false, scale };
     let mut candidate = Candidate {
         form: if total.is_some() { Form::Par } else { Form::Enumerated },
@@ -136,7 +137,7 @@ fn fixed(
         Some(_) => "One word always moved as the sum of the claims did: the total.".to_owned(),
         None => "No word keeps the total, so holders' claims are added up.".to_owned(),
     });
-    candidate.pin(evidence, &[trace])?;
+    candidate.pin(evidence, &[], &[trace])?;
     Ok(candidate)
 }
 
@@ -150,6 +151,9 @@ fn shares(
     reactions: &[(Leaf, super::payout::Reaction)],
 ) -> Result<Candidate, Reason> {
     let asset = &evidence.assets[claims.asset];
+    if let Some(other) = second_asset(evidence, claims) {
+        return Err(Reason::Payout(format!("shares are made and paid in {} and {other}", asset.token)));
+    }
     let (linear, sum, how) = price(evidence, surface, total, withdrawal, reactions)?;
     let warnings = check_shares(evidence, claims, &linear, &asset.token)?;
     let part = |leaf| Part { leaf, negative: false, scale: 1 };
@@ -169,9 +173,26 @@ fn shares(
         warnings,
         fee_ppm: 0,
     };
-    let traces = traces(evidence, &candidate.sums, withdrawal)?;
-    candidate.pin(evidence, &traces.iter().collect::<Vec<_>>())?;
+    let mut views = Vec::new();
+    for sum in &candidate.sums {
+        views.push(evidence.scene.view.call(&sum.request)?.trace);
+    }
+    let paid: Vec<&Trace> = withdrawal.iter().map(|withdrawal| &withdrawal.trial.trace).collect();
+    candidate.pin(evidence, &views, &paid)?;
     Ok(candidate)
+}
+
+/// Another asset that came in when shares were made and went out when they were burned.
+fn second_asset(evidence: &Evidence<'_>, claims: &Claims) -> Option<alloy::primitives::Address> {
+    let also = |asset: usize, rule: fn(&I256) -> bool| {
+        let moves = evidence.asset_moves(asset);
+        claims.moves.iter().zip(moves).any(|(claim, moved)| rule(claim) && rule(moved))
+    };
+    let others = (0..evidence.assets.len()).filter(|asset| *asset != claims.asset);
+    others
+        .into_iter()
+        .find(|asset| also(*asset, |m| m.is_positive()) && also(*asset, |m| m.is_negative()))
+        .map(|asset| evidence.assets[asset].token)
 }
 
 type Price<'a> = (Linear, Option<&'a Sum>, String);
@@ -239,14 +260,16 @@ fn check_shares(
 ) -> Result<Vec<String>, Reason> {
     let held = assets.read(&evidence.scene.view)?;
     let mut warnings = Vec::new();
-    for (index, effect) in evidence.effects.iter().enumerate() {
+    let leaves = |effect: &Effect| {
         let moved = assets.parts.iter().fold(I256::ZERO, |sum, part| {
             let one =
                 effect.moved(&part.leaf).saturating_mul(I256::try_from(part.scale).unwrap_or(I256::MAX));
             if part.negative { sum.saturating_sub(one) } else { sum.saturating_add(one) }
         });
-        let leaves = moved.is_negative() && size(moved) > held / U256::from(LEAK_DEN);
-        if !leaves || !claims.moves[index].is_zero() {
+        moved.is_negative() && size(moved) > held / U256::from(LEAK_DEN)
+    };
+    for (index, effect) in evidence.effects.iter().enumerate() {
+        if !leaves(effect) || !claims.moves[index].is_zero() {
             continue;
         }
         let what = format!("{} {}", effect.origin, effect.selector());
@@ -257,21 +280,8 @@ fn check_shares(
         warnings
             .push(format!("Any caller could take assets ({what}); this gauge would measure it as a loss."));
     }
-    warnings.extend(evidence.check_privileged(claims, false)?);
+    warnings.extend(evidence.check_privileged(claims, false, leaves)?);
     Ok(warnings)
-}
-
-fn traces(
-    evidence: &Evidence<'_>,
-    sums: &[Sum],
-    withdrawal: Option<&Withdrawal<'_>>,
-) -> Result<Vec<Trace>, Reason> {
-    let mut traces = Vec::new();
-    for sum in sums {
-        traces.push(evidence.scene.view.call(&sum.request)?.trace);
-    }
-    traces.extend(withdrawal.map(|withdrawal| withdrawal.trial.trace.clone()));
-    Ok(traces)
 }
 
 /// Views that show a sum with this number in it.
@@ -301,6 +311,6 @@ fn geometric(evidence: &Evidence<'_>, pool: Pool) -> Result<(Candidate, Claims),
         warnings: Vec::new(),
         fee_ppm: 0,
     };
-    candidate.pin(evidence, &[])?;
+    candidate.pin(evidence, &[], &[])?;
     Ok((candidate, pool.claims))
 }

@@ -340,17 +340,24 @@ pub(crate) fn distinct_words(trace: &Trace) -> BTreeMap<(Address, U256), U256> {
     words
 }
 
-/// Bits of a word that name an account whose code the trace went on to run: changing them would
-/// ask another contract, which tells nothing about numbers.
-fn pointer_bits(trace: &Trace, word: U256) -> Option<(usize, usize)> {
+/// Bits of a word that name an account which the trace went on to call, asked about, or used as a
+/// mapping's key: changing them would ask about another account, which tells nothing about numbers.
+pub(crate) fn pointer_bits(trace: &Trace, word: U256) -> Option<(usize, usize)> {
     let named = |offset: usize| {
         let address = address_in(word, offset);
-        !address.is_zero()
-            && trace.frames.iter().skip(1).any(|frame| {
-                frame.kind != FrameKind::Create && (frame.account == address || frame.code == address)
-            })
+        field(word, offset, 160).bit_len() > 64 && uses(trace, address)
     };
     (0..=12).map(|byte| byte * 8).find(|offset| named(*offset)).map(|offset| (offset, offset + 160))
+}
+
+fn uses(trace: &Trace, address: Address) -> bool {
+    let as_word = address.into_word();
+    let within = |bytes: &[u8]| bytes.chunks_exact(32).any(|chunk| chunk == as_word);
+    let called = trace.frames.iter().skip(1).any(|frame| {
+        let known = frame.kind != FrameKind::Create && (frame.account == address || frame.code == address);
+        known || within(frame.input.get(4..).unwrap_or_default())
+    });
+    called || trace.hashes().any(|(preimage, _)| within(preimage))
 }
 
 /// The address that 160 bits of a word would be.

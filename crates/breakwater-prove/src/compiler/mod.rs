@@ -146,7 +146,7 @@ fn build(reader: &Reader, subject: Address, options: &CompileOptions) -> Result<
     let keyed: Vec<Address> = keyed(&writes);
     let getters = surface::getters(&scene, &assets, &keyed)?;
     let probes = Probes::run(&scene, &assets, &writes)?;
-    let evidence = Evidence::gather(&scene, &assets, &getters, &probes);
+    let evidence = Evidence::gather(&scene, &assets, &getters, &probes, options.rules)?;
     let (candidate, claims) = match form::candidate(&evidence, &surface) {
         // Without claims on what can be read, a token that cannot be read is the better reason.
         Err(Reason::NoClaims) if !unreadable.is_empty() => {

@@ -59,7 +59,7 @@ impl<'a> Withdrawal<'a> {
                 let stage = &probes.stages[trial.stage];
                 let claim = trial.effect.moved(&ledger.leaf(stage.caller));
                 let paid = trial.effect.moved(&asset.leaf);
-                let (owed, got) = (size(claim), size(paid));
+                let (owed, got) = (size(claim), payment(&trial.effect, asset));
                 // Rounding alone moves smaller amounts by more than a change of words would.
                 let telling = owed.min(got) >= U256::from(UNITS_MIN);
                 (telling && claim.is_negative() && paid.is_negative()).then(|| Self {
@@ -71,7 +71,8 @@ impl<'a> Withdrawal<'a> {
                     paid: got,
                 })
             })
-            .max_by_key(|withdrawal| withdrawal.paid)
+            // What is paid now says more than what is paid a year later, interest included.
+            .max_by_key(|withdrawal| (!probes.stages[withdrawal.trial.stage].later, withdrawal.paid))
     }
 
     /// Numbers that move what is paid per claim.
@@ -79,7 +80,8 @@ impl<'a> Withdrawal<'a> {
         let mut found = Vec::new();
         for leaf in self.leaves(scene, known) {
             let now = self.read(&leaf)?;
-            let raised = now + now / U256::from(2) + if now.is_zero() { self.paid } else { U256::ZERO };
+            // Small numbers are raised by a part of the payment, so that a raise is felt at all.
+            let raised = now + (now / U256::from(2)).max(self.paid / U256::from(2));
             let Some((claim, paid)) = self.again(&[(leaf, raised)], 0)? else { continue };
             let (one, other) = (paid.saturating_mul(self.claim), self.paid.saturating_mul(claim));
             if !near(one, other, SAME_PPM, self.rounding(claim, paid)) {
@@ -170,14 +172,14 @@ impl<'a> Withdrawal<'a> {
             fork.advance(seconds, LATER_BLOCKS);
         }
         let request: &CallRequest = &self.trial.request;
-        let outcome = fork.quick(request)?;
+        let outcome = fork.run(request)?;
         if !outcome.succeeded() {
             return Ok(None);
         }
         let effect = Effect::of_probe(String::new(), request, &outcome);
         let claim = effect.moved(&self.ledger.leaf(request.caller));
         let paid = effect.moved(&self.asset.leaf);
-        Ok((claim < I256::ZERO && paid < I256::ZERO).then(|| (size(claim), size(paid))))
+        Ok((claim < I256::ZERO && paid < I256::ZERO).then(|| (size(claim), payment(&effect, self.asset))))
     }
 
     fn read(&self, leaf: &Leaf) -> Result<U256, EvmError> {
@@ -214,6 +216,18 @@ impl<'a> Withdrawal<'a> {
         }
         leaves
     }
+}
+
+/// What a withdrawal pays: what its caller received of the asset, since parts may come from other
+/// places than the subject; what left the subject if somebody else received it.
+fn payment(effect: &Effect, asset: &Asset) -> U256 {
+    let sum = |to: bool| {
+        let moved = effect.transfers.iter().filter(|t| t.asset == asset.token);
+        let moved = moved.filter(|t| if to { t.to == effect.caller } else { t.from == effect.caller });
+        moved.fold(U256::ZERO, |sum, t| sum.saturating_add(t.amount))
+    };
+    let received = sum(true).saturating_sub(sum(false));
+    if received.is_zero() { size(effect.moved(&asset.leaf)) } else { received }
 }
 
 /// Whether a word names an account that the call went on to.

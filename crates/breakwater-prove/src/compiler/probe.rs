@@ -7,15 +7,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::primitives::{Address, Bytes, U256, address, hex};
-use breakwater_evm::{CallRequest, EvmError, Fork, Trace};
+use breakwater_evm::{CallRequest, EvmError, Fork, Trace, Want};
 
 use super::{
     abi::{Fill, Function, Kind, encode},
     asset::{Asset, Purse},
     code::names,
-    effect::Effect,
+    effect::{Effect, size},
     ledger::Writes,
-    linear::field,
+    linear::{Leaf, address_in, field},
     scene::Scene,
 };
 
@@ -26,11 +26,15 @@ const PROBE_GAS: u64 = 3_000_000;
 /// Holders that are impersonated.
 const HOLDERS: usize = 3;
 /// Privileged accounts that are impersonated.
-const PRIVILEGED: usize = 4;
+const PRIVILEGED: usize = 6;
 /// Deposits and borrowings that are continued.
 const CONTINUED: usize = 6;
 /// Numbers tried for one function.
 const NUMBERS_MAX: usize = 8;
+/// Value sent at most, in wei; every caller is given more.
+const VALUE_MAX: U256 = U256::from_limbs([0, 1 << 19, 0, 0]);
+/// Time that passes before a holder's second round.
+const LATER_SECONDS: u64 = 400 * 86_400;
 /// Words looked through for privileged addresses.
 const LOW_SLOTS: u64 = 24;
 
@@ -54,6 +58,8 @@ pub(crate) struct Stage {
     pub(crate) role: Role,
     /// What was done to get here, in words.
     pub(crate) after: String,
+    /// Whether time was let pass.
+    pub(crate) later: bool,
 }
 
 /// A simulated call that succeeded and changed something of the subject's.
@@ -78,11 +84,12 @@ impl Probes {
     pub(crate) fn run(scene: &Scene, assets: &[Asset], writes: &Writes) -> Result<Self, EvmError> {
         let mut probes = Self::default();
         let mut purse = Purse::default();
-        for (caller, role) in cast(scene, writes)? {
+        for (caller, role) in cast(scene, assets, writes)? {
             let mut fork = scene.view.fork();
             purse.fund(&scene.view, &mut fork, caller, scene.subject, assets)?;
-            probes.stages.push(Stage { fork, caller, role, after: String::new() });
+            probes.stages.push(Stage { fork, caller, role, after: String::new(), later: false });
         }
+        probes.add_later();
         for stage in 0..probes.stages.len() {
             probes.act(scene, assets, writes, stage)?;
         }
@@ -92,6 +99,30 @@ impl Probes {
             probes.act(scene, assets, writes, stage)?;
         }
         Ok(probes)
+    }
+
+    /// One holder, more than a year later: locks are over by then, and interest shows.
+    fn add_later(&mut self) {
+        let Some(holder) = self.stages.iter().find(|stage| stage.role == Role::Holder) else { return };
+        let mut fork = holder.fork.clone();
+        fork.advance(LATER_SECONDS, LATER_SECONDS / 12);
+        let (caller, role) = (holder.caller, holder.role);
+        self.stages.push(Stage { fork, caller, role, after: " a year later".to_owned(), later: true });
+    }
+
+    /// What the subject held of an asset after a trial.
+    pub(crate) fn held_after(&self, trial: &Trial, asset: &Asset) -> Result<Option<U256>, EvmError> {
+        let fork = &self.stages[trial.stage].fork;
+        let before = match asset.leaf {
+            Leaf::Native(account) => fork.balance(account)?,
+            Leaf::Word { account, slot, offset, width } => field(fork.storage(account, slot)?, offset, width),
+        };
+        let moved = trial.effect.moved(&asset.leaf);
+        Ok(if moved.is_negative() {
+            before.checked_sub(size(moved))
+        } else {
+            before.checked_add(size(moved))
+        })
     }
 
     fn act(
@@ -111,6 +142,9 @@ impl Probes {
             {
                 if self.count >= PROBES_MAX {
                     return Ok(());
+                }
+                if value > VALUE_MAX {
+                    continue;
                 }
                 self.count += 1;
                 let mut request = CallRequest::new(scene.subject, data).from(caller).with_value(value);
@@ -160,7 +194,7 @@ impl Probes {
         let mut fork = from.fork.clone();
         fork.apply(&request)?;
         let after = format!(" after {}", self.trials[trial].effect.selector());
-        let next = Stage { fork, caller: from.caller, role: from.role, after };
+        let next = Stage { fork, caller: from.caller, role: from.role, after, later: from.later };
         self.stages.push(next);
         Ok(self.stages.len() - 1)
     }
@@ -173,7 +207,7 @@ fn changes_something(effect: &Effect, scene: &Scene, assets: &[Asset]) -> bool {
 }
 
 /// Who acts: the most recent holders, a newcomer, and whoever the subject's own words name.
-fn cast(scene: &Scene, writes: &Writes) -> Result<Vec<(Address, Role)>, EvmError> {
+fn cast(scene: &Scene, assets: &[Asset], writes: &Writes) -> Result<Vec<(Address, Role)>, EvmError> {
     let keyed: BTreeSet<Address> = writes.values().flatten().map(|(_, holder, ..)| *holder).collect();
     let recent = scene.senders.iter().rev().copied();
     let mut holders: Vec<Address> = recent.filter(|sender| keyed.contains(sender)).take(HOLDERS).collect();
@@ -184,7 +218,7 @@ fn cast(scene: &Scene, writes: &Writes) -> Result<Vec<(Address, Role)>, EvmError
     }
     let mut cast: Vec<(Address, Role)> = holders.into_iter().map(|holder| (holder, Role::Holder)).collect();
     cast.push((NEWCOMER, Role::Newcomer));
-    for boss in privileged(scene)? {
+    for boss in privileged(scene, assets)? {
         if cast.iter().all(|(known, _)| *known != boss) {
             cast.push((boss, Role::Privileged));
         }
@@ -192,19 +226,29 @@ fn cast(scene: &Scene, writes: &Writes) -> Result<Vec<(Address, Role)>, EvmError
     Ok(cast)
 }
 
-/// Addresses in the subject's first words and in the plain words it wrote, and senders of traffic.
-fn privileged(scene: &Scene) -> Result<Vec<Address>, EvmError> {
-    let mut found = Vec::new();
+/// Accounts that the subject's own plain words name, and senders of traffic, its maker first.
+fn privileged(scene: &Scene, assets: &[Asset]) -> Result<Vec<Address>, EvmError> {
+    let mut found: Vec<Address> = scene.effects.first().map(|effect| effect.caller).into_iter().collect();
     let written =
         scene.effects.iter().flat_map(|effect| effect.words_of(scene.subject).map(|(slot, _)| slot));
     let slots: BTreeSet<U256> = (0..LOW_SLOTS).map(U256::from).chain(written).collect();
+    let mut named = Vec::new();
     for slot in slots.into_iter().filter(|slot| scene.preimages.path(scene.subject, *slot).steps.is_empty()) {
         let word = scene.view.storage(scene.subject, slot)?;
-        for offset in [0, 8, 16, 96] {
-            let named = super::linear::address_in(word, offset);
-            if field(word, offset, 160).bit_len() > 100 && named != scene.subject && !found.contains(&named) {
-                found.push(named);
-            }
+        named.extend((0..=12).map(|byte| address_in(word, byte * 8)));
+    }
+    named.retain(|account| {
+        let bits = U256::from_be_slice(&account[..]).bit_len();
+        bits > 100 && *account != scene.subject && assets.iter().all(|asset| asset.token != *account)
+    });
+    named.sort_unstable();
+    named.dedup();
+    let wants: Vec<Want> = named.iter().copied().map(Want::Account).collect();
+    scene.view.reader().prefetch(&wants, scene.view.block())?;
+    // Bits that merely look like an address belong to no account that exists.
+    for account in named {
+        if scene.view.reader().account(account, scene.view.block())?.is_some() && !found.contains(&account) {
+            found.push(account);
         }
     }
     for sender in scene.senders.iter().rev() {

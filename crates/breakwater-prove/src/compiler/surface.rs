@@ -150,12 +150,10 @@ pub(crate) fn getters(scene: &Scene, assets: &[Asset], holders: &[Address]) -> R
                     selector: function.selector,
                     arguments: arguments.clone(),
                 };
-                if let Some(ledger) = ledger_behind(scene, &getter.request(scene.subject, *holder), *holder)?
-                {
+                for ledger in ledgers_behind(scene, &getter.request(scene.subject, *holder), *holder)? {
                     if found.iter().all(|known| known.ledger != ledger) {
-                        found.push(Getter { ledger, ..getter });
+                        found.push(Getter { ledger, ..getter.clone() });
                     }
-                    break;
                 }
             }
         }
@@ -183,12 +181,13 @@ fn signatures(kinds: Option<&[Kind]>, assets: &[Asset]) -> Vec<Vec<Option<U256>>
     }
 }
 
-/// The ledger whose entry of this holder is what a call answers.
-fn ledger_behind(scene: &Scene, request: &CallRequest, holder: Address) -> Result<Option<Ledger>, EvmError> {
+/// The ledgers whose entries of this holder are what a call answers, word by word.
+fn ledgers_behind(scene: &Scene, request: &CallRequest, holder: Address) -> Result<Vec<Ledger>, EvmError> {
     let outcome = scene.view.call(request)?;
-    let Some(answer) = outcome.words() else { return Ok(None) };
+    let Some(answer) = outcome.words() else { return Ok(Vec::new()) };
     let mut preimages = Preimages::default();
     preimages.learn(&outcome.trace);
+    let mut found = Vec::new();
     for index in 0..answer.len().min(ANSWER_WORDS_MAX) {
         let Some(Leaf::Word { account, slot, offset, width }) =
             decompose(&scene.view, request, index)?.and_then(|linear| linear.single())
@@ -196,9 +195,8 @@ fn ledger_behind(scene: &Scene, request: &CallRequest, holder: Address) -> Resul
             continue;
         };
         let shapes = preimages.path(account, slot).shapes();
-        if let Some((shape, _)) = shapes.into_iter().find(|(_, key)| *key == holder) {
-            return Ok(Some(Ledger { shape, offset, width }));
-        }
+        let own = shapes.into_iter().find(|(_, key)| *key == holder);
+        found.extend(own.map(|(shape, _)| Ledger { shape, offset, width }));
     }
-    Ok(None)
+    Ok(found)
 }
