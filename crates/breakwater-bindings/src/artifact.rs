@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use alloy::json_abi::JsonAbi;
 use alloy::primitives::{Address, Bytes, hex};
 use serde::Deserialize;
 
@@ -86,6 +87,7 @@ pub enum CodeMismatch {
 #[serde(rename_all = "camelCase")]
 pub struct Artifact {
     contract_name: String,
+    abi: JsonAbi,
     bytecode: String,
     deployed_bytecode: String,
     immutable_references: Option<BTreeMap<String, Vec<Span>>>,
@@ -114,6 +116,11 @@ impl Artifact {
             .ok_or_else(|| ArtifactError::Unknown(name.to_owned()))?;
         serde_json::from_str(text)
             .map_err(|error| ArtifactError::Malformed { name: name.to_owned(), reason: error.to_string() })
+    }
+
+    /// The contract's interface.
+    pub fn abi(&self) -> &JsonAbi {
+        &self.abi
     }
 
     /// Creation code with its libraries' addresses and its constructor's arguments.

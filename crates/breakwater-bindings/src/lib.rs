@@ -11,6 +11,7 @@ pub mod demo;
 pub mod deploy;
 pub mod eip712;
 pub mod gauges;
+pub mod verify;
 
 pub use contracts::{
     AccessManager, Catalog, Certificate, EthereumHistory, Incidents, Policies, Pool, ProofRung,
