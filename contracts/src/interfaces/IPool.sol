@@ -24,7 +24,7 @@ struct PoolConfig {
 /// @notice What one pool holds for one incident. Layers: 0 surplus, 1 junior, 2 mezzanine, 3 senior.
 struct Booking {
     uint128 reserved; // what the terms say may be owed
-    uint128 funded; // what the layers gave, at most reserved while open
+    uint128 funded; // what the layers gave and what was paid and borne by nobody
     uint128 due; // sum of what settlement found owed
     uint128 paid; // sent or credited, at most funded
     uint128 instantPaid; // part of paid before the dwell ended
@@ -83,7 +83,7 @@ interface IPool {
         uint256 refund,
         uint256 exposure
     );
-    /// @notice State of the booking after `book`; `surge` is that of now.
+    /// @notice State of the booking after `book`; `surge` as it was set last, now if the reserve grew.
     event Booked(uint256 indexed incident, uint64 onsetTime, uint256 reserved, uint256 funded, uint256 surge);
     /// @notice Exposure in force at the onset, its fraction, and what of it stays counted as paid in the dwell.
     event ProductBooked(
