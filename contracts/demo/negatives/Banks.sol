@@ -4,21 +4,22 @@ pragma solidity ^0.8.27;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 
-/// @title A bank that owes at par and keeps the total. It took over a claim without money, so it is thin from
-///        its first day on, and whoever leaves in full leaves it thinner.
+/// @title A bank that owes at par and keeps the total. Its manager may lend a little of it elsewhere, which makes
+///        it thin; whoever leaves in full then leaves it thinner.
 contract ThinBank {
     using SafeERC20 for IERC20;
 
     IERC20 private immutable _asset;
+    address private immutable _manager;
     mapping(address depositor => uint256 amount) public owed;
     uint256 public totalOwed;
 
+    error NotManager(address caller);
     error MoreThanOwed(uint256 asked, uint256 owed);
 
-    constructor(IERC20 asset_, address heir, uint256 claim) {
+    constructor(IERC20 asset_, address manager) {
         _asset = asset_;
-        owed[heir] = claim;
-        totalOwed = claim;
+        _manager = manager;
     }
 
     function deposit(uint256 amount) external {
@@ -33,6 +34,11 @@ contract ThinBank {
         owed[msg.sender] = claim - amount;
         totalOwed -= amount;
         _asset.safeTransfer(msg.sender, amount);
+    }
+
+    function lend(address elsewhere, uint256 amount) external {
+        require(msg.sender == _manager, NotManager(msg.sender));
+        _asset.safeTransfer(elsewhere, amount);
     }
 }
 

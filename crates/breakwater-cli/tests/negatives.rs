@@ -67,9 +67,10 @@ fn share_redenomination(author: &mut Author) {
     author.call("alice", vault, &SplitShares::redeemCall { shares: tokens(50_000) });
 }
 
+/// The loan is below the threshold but above half of it: an onset that must never grow into an incident.
 fn whale_exit_from_a_thin_bank(author: &mut Author) {
     let token = author.deploy("DemoToken", ("Dollar".to_owned(), "USD".to_owned(), U256::from(18)));
-    let bank = author.deploy("ThinBank", (token, account("manager"), tokens(100)));
+    let bank = author.deploy("ThinBank", (token, account("manager")));
     author.cover(bank);
     for (person, count) in [("alice", 100), ("whale", 700), ("bob", 200)] {
         author.call(person, token, &Token::mintCall { to: account(person), amount: tokens(count) });
@@ -77,6 +78,7 @@ fn whale_exit_from_a_thin_bank(author: &mut Author) {
         author.call(person, bank, &Bank::depositCall { amount: tokens(count) });
     }
     author.call("alice", bank, &Bank::withdrawCall { amount: tokens(10) });
+    author.suspicious("manager", bank, &Bank::lendCall { elsewhere: account("carol"), amount: tokens(30) });
     author.suspicious("whale", bank, &Bank::withdrawCall { amount: tokens(700) });
     author.suspicious("bob", bank, &Bank::withdrawCall { amount: tokens(200) });
     author.call("alice", bank, &Bank::withdrawCall { amount: tokens(10) });
@@ -101,16 +103,16 @@ fn migration(author: &mut Author) {
     author.call("bob", token, &Token::approveCall { spender: successor, amount: U256::MAX });
 }
 
-/// Each case, and whether a gauge must have watched it: a refusal would make the test say nothing.
+/// Each case, and whether a gauge watched it to its end: a refusal would make the test say nothing.
 type Scenario = (&'static str, fn(&mut Author), bool);
 
 const SCENARIOS: [Scenario; 6] = [
     ("fee-mint", fee_mint, true),
-    ("donate-and-skim", donate_and_skim, false),
-    ("strategy-rebalance", strategy_rebalance, false),
-    ("share-redenomination", share_redenomination, false),
+    ("donate-and-skim", donate_and_skim, true),
+    ("strategy-rebalance", strategy_rebalance, true),
+    ("share-redenomination", share_redenomination, true),
     ("whale-exit-from-a-thin-bank", whale_exit_from_a_thin_bank, true),
-    ("migration", migration, true),
+    ("migration", migration, false),
 ];
 
 fn write_all(folder: &Path) {
@@ -138,8 +140,8 @@ fn nothing_that_only_looks_like_an_attack_opens_an_incident() {
         assert_eq!(line["false_incidents"], 0, "{line}");
         assert_eq!(line["proven"], false, "{line}");
         let reason = line["reason"].as_str().unwrap();
-        if watched {
-            assert!(reason.starts_with("watched"), "{line}");
-        }
+        // After a migration the gauge is undecided, which it can only be if there was one.
+        let expected = if watched { "watched" } else { "undecided" };
+        assert!(reason.starts_with(expected), "{line}");
     }
 }

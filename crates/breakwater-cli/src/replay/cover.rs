@@ -34,7 +34,7 @@ pub(crate) struct Cover {
 enum Stage {
     Seeking,
     Offered { product: B256, effective_at: u64, sum: u128 },
-    Bought,
+    Bought { inception: u64 },
 }
 
 impl Cover {
@@ -50,11 +50,12 @@ impl Cover {
         }
     }
 
-    /// Seconds at which a policy can be bought, if that is what it waits for.
-    pub(crate) fn waits_for(&self) -> Option<u64> {
+    /// Whether it waits for a cap to take effect or for its cover to begin; `time`: of the newest block, seconds.
+    pub(crate) fn waits(&self, time: u64) -> bool {
         match self.stage {
-            Stage::Offered { effective_at, .. } => Some(effective_at),
-            _ => None,
+            Stage::Seeking => false,
+            Stage::Offered { .. } => true,
+            Stage::Bought { inception } => time < inception,
         }
     }
 
@@ -82,8 +83,8 @@ impl Cover {
     pub(crate) async fn buy(&mut self, local: &mut Local, market: &Market) -> Result<bool, Trouble> {
         match self.stage {
             Stage::Offered { product, effective_at, sum } if local.time() + 1 >= effective_at => {
-                market.buy(local, &market.cast.registrant, product, sum).await?;
-                self.stage = Stage::Bought;
+                let bought = market.buy(local, &market.cast.registrant, product, sum).await?;
+                self.stage = Stage::Bought { inception: bought.inception };
                 Ok(true)
             }
             _ => Ok(false),
@@ -92,7 +93,8 @@ impl Cover {
 
     /// The code changed under a gauge: it can answer nothing any more, so a successor is sought.
     pub(crate) fn lose(&mut self, gauge: B256, why: &str) {
-        if self.listed.last().is_some_and(|spec| spec.id() == gauge) && self.stage == Stage::Bought {
+        let bought = matches!(self.stage, Stage::Bought { .. });
+        if bought && self.listed.last().is_some_and(|spec| spec.id() == gauge) {
             self.undecided = Some(why.to_owned());
             self.stage = Stage::Seeking;
         }
@@ -135,7 +137,7 @@ impl Cover {
         let spec = &compiled.spec;
         if self.listed.contains(spec) {
             // The old code is back, and its gauge and policy never went away.
-            return Ok(Stage::Bought);
+            return Ok(Stage::Bought { inception: 0 });
         }
         let same = |prior: &&GaugeSpec| prior.subject() == spec.subject();
         let priors: Vec<GaugeSpec> = self.listed.iter().filter(same).cloned().collect();

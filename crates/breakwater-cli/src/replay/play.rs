@@ -86,7 +86,7 @@ impl Play {
             for cover in &mut self.covers {
                 bought |= cover.buy(&mut self.local, &self.market).await?;
             }
-            let waits = self.covers.iter().any(|cover| cover.waits_for().is_some());
+            let waits = self.covers.iter().any(|cover| cover.waits(self.local.time()));
             if !bought && !waits && self.local.pooled().await? == 0 {
                 break;
             }

@@ -186,8 +186,9 @@ fn true_loss(case: &Case, facts: &Facts) -> Option<U256> {
     if labels.damage != "outflow" {
         return None;
     }
-    if let Some(covers) = facts.gauges.values().next() {
-        return Some(lost(labels, Some(covers)));
+    let of_gauges: U256 = facts.gauges.values().take(1).map(|covers| lost(labels, Some(covers))).sum();
+    if !of_gauges.is_zero() {
+        return Some(of_gauges);
     }
     let victims = &case.scene.covered;
     let fell: Vec<U256> = labels
@@ -217,6 +218,8 @@ fn reason(facts: &Facts, proven: bool) -> Option<String> {
         (_, true) => None,
         (Some(refusal), false) => Some(refusal.clone()),
         (None, false) if facts.gauges.is_empty() => Some("nothing to cover".to_owned()),
-        (None, false) => Some("watched: the gauge saw no loss".to_owned()),
+        (None, false) => {
+            Some("watched: the gauge saw no loss; what it does not read is for reporters to judge".to_owned())
+        }
     }
 }

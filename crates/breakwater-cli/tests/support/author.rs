@@ -35,6 +35,7 @@ sol! {
         function setUp(address asset) external;
         function deposit(uint256 amount) external;
         function withdraw(uint256 amount) external;
+        function lend(address elsewhere, uint256 amount) external;
         function upgradeToAndCall(address implementation, bytes data) external;
         function handOver(address successor) external;
     }
@@ -63,12 +64,6 @@ impl Arguments for (Address,) {
 }
 
 impl Arguments for (Address, Address) {
-    fn encode(&self) -> Vec<u8> {
-        self.abi_encode_params()
-    }
-}
-
-impl Arguments for (Address, Address, U256) {
     fn encode(&self) -> Vec<u8> {
         self.abi_encode_params()
     }
