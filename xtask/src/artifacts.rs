@@ -112,10 +112,18 @@ fn trim(file: &Path) -> Result<Option<(String, String)>> {
         "abi": full["abi"],
         "bytecode": full["bytecode"]["object"],
         "deployedBytecode": full["deployedBytecode"]["object"],
-        "immutableReferences": full["deployedBytecode"]["immutableReferences"],
+        "immutableReferences": places(&full["deployedBytecode"]["immutableReferences"]),
         // Where the addresses of linked libraries go, in creation and in runtime code.
         "linkReferences": full["bytecode"]["linkReferences"],
         "deployedLinkReferences": full["deployedBytecode"]["linkReferences"],
     });
     Ok(Some((format!("{name}.json"), serde_json::to_string_pretty(&trimmed)? + "\n")))
+}
+
+/// Where immutables stand, in order. The compiler keys them by numbers that change with every other source.
+fn places(references: &Value) -> Vec<Value> {
+    let spans = references.as_object().into_iter().flat_map(|map| map.values()).filter_map(Value::as_array);
+    let mut places: Vec<Value> = spans.flatten().cloned().collect();
+    places.sort_by_key(|place| place["start"].as_u64());
+    places
 }

@@ -15,6 +15,7 @@ import {IIncidents, Incident, Status} from "../interfaces/IIncidents.sol";
 import {IPolicies, Policy, Purchase} from "../interfaces/IPolicies.sol";
 import {IPool, PayOrder, Reduction} from "../interfaces/IPool.sol";
 import {Due} from "../libraries/Due.sol";
+import {Eip712Types, PositionConsent} from "../libraries/Eip712Types.sol";
 
 /// @title Policies
 /// @notice Holds no money: premiums go from the buyer to the pool, payments from the pool to the holder.
@@ -29,9 +30,6 @@ contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient
 
     /// @dev Premium for at least this long is earned, whatever happens to the policy.
     uint256 public constant MIN_EARNED = 7 days;
-    bytes32 private constant CONSENT = keccak256(
-        "PositionConsent(address position,bytes32 product,address buyer,uint256 nonce,uint256 deadline)"
-    );
 
     ICatalog public immutable catalog;
     IIncidents public immutable incidents;
@@ -46,7 +44,7 @@ contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient
 
     constructor(ICatalog catalog_, IIncidents incidents_)
         ERC721("Breakwater Policy", "BWP")
-        EIP712("Breakwater Policies", "1")
+        EIP712(Eip712Types.NAME, Eip712Types.VERSION)
     {
         catalog = catalog_;
         incidents = incidents_;
@@ -207,18 +205,14 @@ contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient
     /// @dev A signature holds for one purchase: its nonce is used up, and it names product, buyer and deadline.
     function _useConsent(Purchase calldata purchase) private {
         address position = purchase.position;
-        bytes32 digest = _hashTypedDataV4(
-            keccak256(
-                abi.encode(
-                    CONSENT,
-                    position,
-                    purchase.product,
-                    msg.sender,
-                    _useNonce(position),
-                    uint256(purchase.deadline)
-                )
-            )
-        );
+        PositionConsent memory consent = PositionConsent({
+            position: position,
+            product: purchase.product,
+            buyer: msg.sender,
+            nonce: _useNonce(position),
+            deadline: purchase.deadline
+        });
+        bytes32 digest = _hashTypedDataV4(Eip712Types.hash(consent));
         if (!SignatureChecker.isValidSignatureNowCalldata(position, digest, purchase.consent)) {
             revert NoConsent(position);
         }

@@ -90,7 +90,7 @@ pub struct Artifact {
     abi: JsonAbi,
     bytecode: String,
     deployed_bytecode: String,
-    immutable_references: Option<BTreeMap<String, Vec<Span>>>,
+    immutable_references: Vec<Span>,
     link_references: Option<Links>,
     deployed_link_references: Option<Links>,
 }
@@ -148,7 +148,7 @@ impl Artifact {
             expected[1..21].copy_from_slice(at.as_slice());
         }
         let mut free = vec![false; code.len()];
-        for span in self.immutable_references.iter().flat_map(BTreeMap::values).flatten() {
+        for span in &self.immutable_references {
             let end = span.start.saturating_add(span.length).min(free.len());
             free.get_mut(span.start..end).into_iter().flatten().for_each(|free| *free = true);
         }
@@ -224,8 +224,7 @@ mod tests {
         let at = Address::repeat_byte(1);
         let mut code = catalog.linked(&catalog.deployed_bytecode, None, &Libraries::new()).unwrap();
         assert_eq!(catalog.compare(at, &code, &Libraries::new()), Ok(()));
-        let spans = catalog.immutable_references.as_ref().unwrap();
-        let span = spans.values().next().unwrap()[0];
+        let span = catalog.immutable_references[0];
         code[span.start] ^= 1;
         assert_eq!(catalog.compare(at, &code, &Libraries::new()), Ok(()));
         code[7] ^= 1;
