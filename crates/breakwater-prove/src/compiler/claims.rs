@@ -220,7 +220,15 @@ impl<'a> Evidence<'a> {
     fn judge_leak(&self, claims: &Claims, index: usize, notes: &mut Vec<String>) -> Result<(), Reason> {
         let effect = &self.effects[index];
         let what = format!("{} {}", effect.origin, effect.selector());
+        let place = self.own_place(effect, claims.asset)?;
+        if let Some(place) = place {
+            return Err(Reason::AssetsMove(format!("to {place}, {what}")));
+        }
         if matches!(effect.origin, Origin::Chain { .. }) {
+            if self.covered_after(claims, index)? {
+                notes.push(format!("Assets beyond what is owed were taken ({what})."));
+                return Ok(());
+            }
             return Err(Reason::AssetsMove(what));
         }
         let booked = self.writes.iter().any(|(shape, entries)| {
@@ -230,17 +238,28 @@ impl<'a> Evidence<'a> {
         if booked {
             return Err(Reason::Lending(what));
         }
-        if let Some(place) = self.own_place(effect, claims.asset)? {
-            return Err(Reason::AssetsMove(format!("to {place}, {what}")));
-        }
         notes.push(format!(
             "Any caller could take assets that are owed to others ({what}); this gauge would measure it as a loss."
         ));
         Ok(())
     }
 
-    /// Whether a privileged caller can send assets to a place that belongs to the subject, from
-    /// where they might count or come back.
+    /// Whether what was held after a transaction still covered what was owed then: then only a
+    /// surplus was taken, and nobody's claim is the worse for it.
+    fn covered_after(&self, claims: &Claims, index: usize) -> Result<bool, Reason> {
+        let Some((scales, _)) = &claims.par else { return Ok(false) };
+        let Some(held) = self.asset_after(claims.asset, index) else { return Ok(false) };
+        let now = I256::try_from(self.known_sum(claims)?).unwrap_or(I256::MAX);
+        let chain = self.effects.iter().zip(&claims.moves).skip(index + 1);
+        let since = chain.filter(|(effect, _)| matches!(effect.origin, Origin::Chain { .. }));
+        let owed = since.fold(now, |owed, (_, moved)| owed.saturating_sub(*moved));
+        let owed = if owed.is_negative() { return Ok(false) } else { size(owed) };
+        Ok(held.saturating_mul(U256::from(scales.asset)) >= owed.saturating_mul(U256::from(scales.claim)))
+    }
+
+    /// Whether a privileged caller can send assets to a place that belongs to the subject, or books
+    /// what it sends, so that it might count or come back.
+    ///
     /// Whether claims that a privileged caller makes without assets matter is for the form to say:
     /// shares that are diluted so lose nothing that a ratio measures.
     pub(crate) fn check_privileged(
@@ -268,6 +287,9 @@ impl<'a> Evidence<'a> {
             }
             if let Some(place) = self.own_place(&trial.effect, claims.asset)? {
                 return Err(Reason::AssetsMove(format!("to {place}, {}", trial.effect.origin)));
+            }
+            if books(&trial.effect, self.scene.subject, size(trial.effect.moved(&asset.leaf))) {
+                return Err(Reason::AssetsMove(format!("and are booked, {}", trial.effect.origin)));
             }
             notes.insert(format!(
                 "A privileged caller can take assets ({}); this gauge would measure it as a loss.",
@@ -345,6 +367,15 @@ impl<'a> Evidence<'a> {
         let place = (claims.ledger.offset, claims.ledger.width);
         Ok(super::holders::entries(&candidates, &claims.ledger.shape, place, &self.scene.view)?)
     }
+}
+
+/// Whether some word of an account rose by just this amount.
+fn books(effect: &Effect, account: Address, amount: U256) -> bool {
+    let rose = |before: U256, after: U256| after.checked_sub(before) == Some(amount);
+    let half = |word: U256, offset| super::linear::field(word, offset, 128);
+    effect.words_of(account).any(|(_, (before, after))| {
+        rose(before, after) || [0, 128].into_iter().any(|at| rose(half(before, at), half(after, at)))
+    })
 }
 
 /// Whether two places within a word do not overlap.

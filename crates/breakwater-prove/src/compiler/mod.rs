@@ -188,6 +188,9 @@ fn accept(
     let mut index = HolderIndex::new(&spec);
     index.adopt(&scene.holders);
     let mut warnings = candidate.warnings.clone();
+    if evidence.probes.cut {
+        warnings.push("The contract has more functions than were tried in simulation.".to_owned());
+    }
     if scene.traffic_from > options.traffic_from.max(1) {
         warnings.push(format!("Traffic before block {} was not replayed.", scene.traffic_from));
     }

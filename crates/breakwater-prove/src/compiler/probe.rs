@@ -20,7 +20,15 @@ use super::{
 };
 
 /// Calls simulated at most for one subject.
-pub const PROBES_MAX: usize = 12_000;
+pub const PROBES_MAX: usize = 24_000;
+/// Gas simulated at most for one subject.
+const GAS_MAX: u64 = 6_000_000_000;
+/// Calls kept at most, with what they did.
+const TRIALS_MAX: usize = 6_000;
+/// Ways in which one function is tried by one caller.
+const ATTEMPTS_MAX: usize = 48;
+/// States acted on: callers, one of them later, and continued ones.
+const STAGES_MAX: usize = HOLDERS + 1 + PRIVILEGED + 1 + CONTINUED;
 /// Gas of one simulated call; plenty for an honest function, a bound on a hostile one.
 const PROBE_GAS: u64 = 3_000_000;
 /// Holders that are impersonated.
@@ -77,6 +85,10 @@ pub(crate) struct Probes {
     pub(crate) trials: Vec<Trial>,
     /// Calls simulated.
     pub(crate) count: usize,
+    /// Gas that they used.
+    gas: u64,
+    /// Whether a limit kept some calls from being tried.
+    pub(crate) cut: bool,
 }
 
 impl Probes {
@@ -132,35 +144,46 @@ impl Probes {
         writes: &Writes,
         stage: usize,
     ) -> Result<(), EvmError> {
-        let (caller, role) = (self.stages[stage].caller, self.stages[stage].role);
+        let caller = self.stages[stage].caller;
         let own = own_numbers(scene, assets, writes, caller)?;
         let mut tried: Vec<(Bytes, U256)> = own.iter().take(2).map(|value| (Bytes::new(), *value)).collect();
         for function in scene.functions.iter().filter(|function| !function.view) {
             tried.extend(attempts(scene, assets, function, caller, &own));
         }
-        for (data, value) in tried {
-            {
-                if self.count >= PROBES_MAX {
-                    return Ok(());
-                }
-                if value > VALUE_MAX {
-                    continue;
-                }
-                self.count += 1;
-                let mut request = CallRequest::new(scene.subject, data).from(caller).with_value(value);
-                request.gas = PROBE_GAS;
-                let outcome = self.stages[stage].fork.run(&request)?;
-                let after = &self.stages[stage].after;
-                let called = hex::encode_prefixed(request.data.get(..4).unwrap_or_default());
-                let what = format!("{role:?} calls {called}{after}").to_lowercase();
-                let effect = Effect::of_probe(what, &request, &outcome);
-                if outcome.succeeded()
-                    && effect.touches(scene.subject)
-                    && changes_something(&effect, scene, assets)
-                {
-                    self.trials.push(Trial { stage, role, request, effect, trace: outcome.trace });
-                }
+        tried.retain(|(_, value)| *value <= VALUE_MAX);
+        let budget = PROBES_MAX / STAGES_MAX;
+        self.cut |= tried.len() > budget;
+        for (data, value) in tried.into_iter().take(budget) {
+            if self.gas >= GAS_MAX || self.trials.len() >= TRIALS_MAX {
+                self.cut = true;
+                break;
             }
+            let mut request = CallRequest::new(scene.subject, data).from(caller).with_value(value);
+            request.gas = PROBE_GAS;
+            self.attempt(scene, assets, stage, request)?;
+        }
+        Ok(())
+    }
+
+    fn attempt(
+        &mut self,
+        scene: &Scene,
+        assets: &[Asset],
+        stage: usize,
+        request: CallRequest,
+    ) -> Result<(), EvmError> {
+        let outcome = self.stages[stage].fork.run(&request)?;
+        self.count += 1;
+        self.gas = self.gas.saturating_add(outcome.gas_used);
+        if !outcome.succeeded() {
+            return Ok(());
+        }
+        let Stage { role, ref after, .. } = self.stages[stage];
+        let called = hex::encode_prefixed(request.data.get(..4).unwrap_or_default());
+        let what = format!("{role:?} calls {called}{after}").to_lowercase();
+        let effect = Effect::of_probe(what, &request, &outcome);
+        if effect.touches(scene.subject) && changes_something(&effect, scene, assets) {
+            self.trials.push(Trial { stage, role, request, effect, trace: outcome.trace });
         }
         Ok(())
     }
@@ -325,6 +348,7 @@ fn attempts(
     }
     let mut seen = BTreeSet::new();
     all.retain(|attempt| seen.insert(attempt.clone()));
+    all.truncate(ATTEMPTS_MAX);
     all
 }
 

@@ -86,10 +86,10 @@ pub enum Reason {
     NoReserveWords,
     /// The gauge would break one of the specification's rules.
     #[error("the gauge would break a rule: {0}")]
-    Spec(#[from] SpecError),
+    Spec(Box<SpecError>),
     /// State could not be had or a transaction could not be replayed.
     #[error(transparent)]
-    Evm(#[from] EvmError),
+    Evm(Box<EvmError>),
 }
 
 /// A subject that gets no gauge: why, and what to do instead.
@@ -111,7 +111,7 @@ impl From<Reason> for Refusal {
             Reason::TooLittleSeen(_) | Reason::BelowFloor { .. } => {
                 (Rung::Proof, "try again when the contract has seen deposits and withdrawals")
             }
-            Reason::Evm(error) => match error {
+            Reason::Evm(error) => match error.as_ref() {
                 EvmError::Source(source) if source.can_heal() => (Rung::Proof, "try again, the node failed"),
                 _ => (Rung::Quorum, "use a node that has the blocks and their state"),
             },
@@ -125,6 +125,18 @@ impl From<Reason> for Refusal {
 
 impl From<EvmError> for Refusal {
     fn from(error: EvmError) -> Self {
-        Reason::Evm(error).into()
+        Reason::from(error).into()
+    }
+}
+
+impl From<EvmError> for Reason {
+    fn from(error: EvmError) -> Self {
+        Self::Evm(Box::new(error))
+    }
+}
+
+impl From<SpecError> for Reason {
+    fn from(error: SpecError) -> Self {
+        Self::Spec(Box::new(error))
     }
 }

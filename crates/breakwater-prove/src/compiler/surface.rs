@@ -8,6 +8,7 @@ use breakwater_evm::{CallRequest, EvmError, View};
 use super::{
     abi::{Kind, address_word, words},
     asset::{Asset, is_token},
+    effect::Effect,
     ledger::Ledger,
     linear::{Leaf, Linear, address_in, decompose},
     paths::Preimages,
@@ -18,6 +19,8 @@ use super::{
 const ANSWER_WORDS_MAX: usize = 6;
 /// Assets that are told apart.
 pub const ASSETS_MAX: usize = 8;
+/// Transactions searched for tokens that log nothing.
+const EFFECTS_SEARCHED: usize = 64;
 /// Holders by which a getter is read.
 const READERS: usize = 2;
 /// Pool numbers tried for getters that take one.
@@ -117,6 +120,12 @@ pub(crate) fn assets(scene: &Scene, surface: &Surface) -> Result<(Vec<Asset>, Ve
             }
         }
     }
+    for touched in scene.effects.iter().rev().take(EFFECTS_SEARCHED).flat_map(written_besides(scene.subject))
+    {
+        if tokens.len() < ASSETS_MAX && !tokens.contains(&touched) && is_token(&scene.view, touched)? {
+            tokens.push(touched);
+        }
+    }
     for named in &surface.named {
         if *named != scene.subject && !tokens.contains(named) && is_token(&scene.view, *named)? {
             tokens.push(*named);
@@ -126,7 +135,7 @@ pub(crate) fn assets(scene: &Scene, surface: &Surface) -> Result<(Vec<Asset>, Ve
     for token in tokens.into_iter().filter(|token| *token != scene.subject).take(ASSETS_MAX) {
         match Asset::token(&scene.view, token, scene.subject) {
             Ok(asset) => assets.push(asset),
-            Err(super::refusal::Reason::Evm(error)) => return Err(error),
+            Err(super::refusal::Reason::Evm(error)) => return Err(*error),
             Err(_) => unreadable.push(token),
         }
     }
@@ -136,6 +145,15 @@ pub(crate) fn assets(scene: &Scene, surface: &Surface) -> Result<(Vec<Asset>, Ve
         assets.push(native);
     }
     Ok((assets, unreadable))
+}
+
+/// Accounts other than the subject whose storage a transaction changed: a token may move without
+/// the usual log.
+fn written_besides(subject: Address) -> impl Fn(&Effect) -> Vec<Address> {
+    move |effect| {
+        let others = effect.changes.iter().filter(|(account, _)| **account != subject);
+        others.filter(|(_, change)| !change.storage.is_empty()).map(|(account, _)| *account).collect()
+    }
 }
 
 /// Getters that show one number of a holder: by address, by address and token in either order, by
