@@ -372,7 +372,9 @@ impl World {
             self.check_span(&incident.gauge, &measured)?;
             self.check_onset(incident.previous, &measured)?;
         }
-        if onset == old.onset && reading == old.reading && measured.loss == old.loss {
+        let same =
+            (onset, reading, measured.loss, measured.base) == (old.onset, old.reading, old.loss, old.base);
+        if same {
             return Err(Refusal::NothingNew { id });
         }
         let answer = if raises { self.terms.dwell } else { self.terms.dwell / ANSWER };

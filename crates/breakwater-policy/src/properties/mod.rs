@@ -1,5 +1,12 @@
 //! What must hold after any sequence of operations.
 
+mod capital;
+mod cover;
 mod invariants;
+mod lane;
+mod life;
 mod market;
+mod measure;
+mod price;
 mod random_runs;
+mod stage;
