@@ -67,12 +67,20 @@ fn committed(directory: &Path) -> Result<BTreeMap<String, String>> {
 
 fn compile() -> Result<BTreeMap<String, String>> {
     tools::setup()?;
+    // All sources in one unit and nothing from a cache: what the compiler writes for one contract may depend
+    // on what it compiles beside it.
+    let output = tempfile::tempdir()?;
     steps::run(
         "forge build",
-        tools::foundry("forge")?.args(["build", "--quiet", "src", "script", "demo", "test/harness"]),
+        tools::foundry("forge")?
+            .args(["build", "--quiet", "--force", "--out"])
+            .arg(output.path().join("out"))
+            .arg("--cache-path")
+            .arg(output.path().join("cache"))
+            .args(["src", "script", "demo", "test/harness"]),
     )?;
     let mut artifacts = BTreeMap::new();
-    for folder in fs::read_dir(tools::contracts().join("out"))? {
+    for folder in fs::read_dir(output.path().join("out"))? {
         let folder = folder?.path();
         if !folder.is_dir() || folder.ends_with("build-info") {
             continue;
