@@ -277,13 +277,21 @@ impl Pool {
         Ok(())
     }
 
+    /// Takes `amount` out of junior; what it has not came just now to surplus, because nobody held junior then.
+    pub(crate) fn take_from_junior(&mut self, amount: u128) -> Result<(), MathError> {
+        let there = amount.min(self.layers[1]);
+        self.layers[1] -= there;
+        self.layers[0] = take(self.layers[0], amount - there)?;
+        Ok(())
+    }
+
     /// Takes `amount` out of junior and burns shares of that value from the curator's lock.
     fn bear(&mut self, cx: &mut Cx, incident: u64, amount: u128) -> Result<(), Refusal> {
         let shares = self.tranche(1).to_shares_ceil(amount, self.layers[1])?.min(self.locked);
         let curator = self.config.curator;
         self.locked = self.locked.minus(shares)?;
         self.tranche_mut(1).burn(cx, curator, shares)?;
-        self.layers[1] = take(self.layers[1], amount)?;
+        self.take_from_junior(amount)?;
         cx.emit(self.address, Event::CuratorLocked { shares: self.locked });
         cx.emit(self.address, Event::InstantLoss { incident, amount, shares_burned: shares });
         Ok(())
@@ -352,4 +360,52 @@ pub(crate) fn fill(booking: &mut Booking, layer: usize, amount: u128) -> Result<
     booking.limit[layer] = booking.limit[layer].max(booking.charged[layer]);
     booking.funded = add(booking.funded, amount)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn booking(paid: u128, charged: Layers) -> Booking {
+        Booking { paid, charged, funded: charged.iter().sum(), limit: [100; 4], ..Booking::default() }
+    }
+
+    #[test]
+    fn what_was_paid_and_borne_by_nobody_stays_charged() {
+        // 60 were paid, 10 are funded, and junior's 20 are needed to bear the excess.
+        let (mut found, mut give) = (booking(60, [0, 10, 0, 0]), [15, 20, 30, 40]);
+        keep_what_was_paid(&mut found, &mut give, 20);
+        assert_eq!(give, [0, 20, 0, 35]);
+        assert_eq!((found.charged, found.funded), ([15, 10, 30, 5], 60));
+        // Junior is needed for 5 only.
+        let (mut found, mut give) = (booking(60, [0, 10, 0, 0]), [15, 20, 30, 40]);
+        keep_what_was_paid(&mut found, &mut give, 5);
+        assert_eq!(give, [0, 5, 10, 40]);
+        assert_eq!((found.charged, found.funded), ([15, 25, 20, 0], 60));
+        // Nothing is kept where enough is funded.
+        let (mut found, mut give) = (booking(10, [0, 10, 0, 0]), [15, 20, 30, 40]);
+        keep_what_was_paid(&mut found, &mut give, 0);
+        assert_eq!(give, [15, 20, 30, 40]);
+    }
+
+    #[test]
+    fn a_filling_lifts_the_limit() {
+        let mut found = booking(0, [100, 0, 0, 0]);
+        fill(&mut found, 0, 7).expect("small");
+        fill(&mut found, 3, 8).expect("small");
+        assert_eq!((found.charged, found.limit), ([107, 0, 0, 8], [107, 100, 100, 100]));
+        assert_eq!(found.funded, 115);
+    }
+
+    #[test]
+    fn what_the_curator_bore_is_counted_product_by_product() {
+        let gauges = [B256::ZERO, B256::ZERO];
+        let mut terms = crate::ops::sample_products(&gauges, Default::default(), Default::default());
+        (terms[0].unit_num, terms[0].unit_den) = (3, 1);
+        let (a, b) = (B256::with_last_byte(1), B256::with_last_byte(2));
+        let products = BTreeMap::from([(a, terms.remove(0)), (b, terms.remove(0))]);
+        // 10 of the first are 3 units of its gauge; of 25 borne 15 are left for the second.
+        assert_eq!(returned_units(&products, 25, &[(a, 10), (b, 20)]), Ok(3 + 15));
+        assert_eq!(returned_units(&products, 5, &[(a, 10), (b, 20)]), Ok(1));
+    }
 }

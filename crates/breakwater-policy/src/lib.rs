@@ -19,7 +19,7 @@
 //! | [`tranche`], [`deposit`], [`redeem`], [`recovery`] | capital coming, leaving and coming back |
 //! | [`incident`], [`policies`], [`settle`], [`curator`] | who may do what, when |
 //! | `ops` (a feature) | random operations for property tests |
-//! | [`events`], [`replay`], [`words`] | what the outside sees |
+//! | [`events`], [`replay`], [`words`], [`wording`] | what the outside sees |
 
 pub mod booking;
 pub mod context;
@@ -48,6 +48,7 @@ pub mod terms;
 pub mod trace;
 pub mod tranche;
 pub mod waterfall;
+pub mod wording;
 pub mod words;
 pub mod world;
 

@@ -233,7 +233,7 @@ impl Pool {
                 fill(self.open_booking(to, log.block), layer, amount)?;
             }
             Event::InstantLoss { incident, amount, .. } => {
-                self.layers[1] = take(self.layers[1], amount)?;
+                self.take_from_junior(amount)?;
                 let booking = self.open_booking(incident, log.block);
                 booking.paid = take(booking.paid, amount)?;
                 booking.due = take(booking.due, amount)?;

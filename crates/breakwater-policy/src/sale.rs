@@ -70,6 +70,7 @@ impl Pool {
     }
 
     /// `sell`: the premium has been paid in. Answers the policy's stream rate.
+    #[allow(clippy::too_many_arguments, reason = "the arguments of one entry point")]
     pub(crate) fn sell(
         &mut self,
         cx: &mut Cx,

@@ -41,7 +41,7 @@ pub struct Scene {
 impl Scene {
     /// The sample market, with made-up addresses and ids.
     pub fn sample() -> Self {
-        let users: Vec<Address> = (1..=8u8).map(|i| Address::with_last_byte(i)).collect();
+        let users: Vec<Address> = (1..=8u8).map(Address::with_last_byte).collect();
         let gauges: Vec<_> =
             sample_gauges().into_iter().enumerate().map(|(i, info)| (id("gauge", i), info)).collect();
         let ids: Vec<B256> = gauges.iter().map(|(id, _)| *id).collect();

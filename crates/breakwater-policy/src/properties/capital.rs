@@ -61,7 +61,7 @@ fn an_exit_leaves_what_exposure_needs_and_rolls() {
     stage.act(KEEPER).accrue();
     // 4,000 and a bit of premium are there, 3,500 must stay.
     let first = stage.act(CAROL).claim_redeem(3, request).expect("in part");
-    assert!(first >= 500 * K && first < 520 * K, "{first}");
+    assert!((500 * K..520 * K).contains(&first), "{first}");
     assert!(stage.pool().capital().expect("small") >= 3_500 * K);
     let refused = stage.world.process_redemptions(stage.context(KEEPER), POOL, 3).map(|e| e.value);
     assert_eq!(refused, Err(Refusal::NothingMatured { epoch: stage.time.epoch(DAY) }), "once an epoch");
