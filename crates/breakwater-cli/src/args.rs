@@ -56,6 +56,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: GaugeCommand,
     },
+    /// Cover bought, two attacks, losses proven and paid, books balanced; all on a local chain
+    Demo,
     /// Play attack cases on a local chain and see what Breakwater proves and pays
     Replay {
         /// Cases in the format attack-corpus/1, or folders of them

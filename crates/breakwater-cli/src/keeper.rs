@@ -1,5 +1,6 @@
 //! The keeper on a local chain, driven block by block, with a journal that goes with it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use breakwater_chain::{Endpoints, SendOptions, Sender};
@@ -14,21 +15,33 @@ use crate::trouble::Trouble;
 /// A keeper with its journal in a folder of its own.
 pub(crate) struct LocalKeeper {
     keeper: Keeper,
-    _journal: tempfile::TempDir,
+    _journal: Option<tempfile::TempDir>,
 }
 
 impl LocalKeeper {
     /// Begins at the market's deployment.
     pub(crate) async fn start(local: &Local, market: &Market) -> Result<Self, Trouble> {
         let journal = tempfile::tempdir()?;
-        let endpoints: Endpoints = local.endpoints().clone();
+        let keeper =
+            Self::open(local, market, &journal.path().join("keeper.sqlite"), local.endpoints()).await?;
+        Ok(Self { _journal: Some(journal), ..keeper })
+    }
+
+    /// Resumes a journal that the caller keeps, or begins it.
+    pub(crate) async fn open(
+        local: &Local,
+        market: &Market,
+        journal: &Path,
+        endpoints: &Endpoints,
+    ) -> Result<Self, Trouble> {
+        let endpoints = endpoints.clone();
         let genesis = endpoints.head_at(0, None).await?;
         let identity = Identity {
             chain_id: local.chain_id(),
             genesis: genesis.hash(),
             deployment: market.deployment.incidents,
         };
-        let store = Arc::new(Store::open(&journal.path().join("keeper.sqlite"), identity).await?);
+        let store = Arc::new(Store::open(journal, identity).await?);
         let options = SendOptions { confirmations: 2, ..SendOptions::default() };
         let key = market.cast.keeper.key.clone();
         let sender = Sender::new(endpoints.clone(), store.clone(), key, options).await?;
@@ -49,7 +62,7 @@ impl LocalKeeper {
             store,
             sender,
         };
-        Ok(Self { keeper: Keeper::new(parts).await?, _journal: journal })
+        Ok(Self { keeper: Keeper::new(parts).await?, _journal: None })
     }
 
     /// Handles what is new on the chain.

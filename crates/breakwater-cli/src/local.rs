@@ -289,6 +289,13 @@ impl Local {
         Ok(())
     }
 
+    /// After the chain went back: nonces and time are asked for again, and nothing of ours waits.
+    #[cfg(test)]
+    pub(crate) fn forget_nonces(&mut self) {
+        self.nonces.clear();
+        self.waiting.clear();
+    }
+
     /// How many transactions wait in the pool, whoever sent them.
     pub(crate) async fn pooled(&self) -> Result<u64, LocalError> {
         #[derive(serde::Deserialize)]

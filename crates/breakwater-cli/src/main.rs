@@ -4,8 +4,10 @@
 //! digit what happened, so that scripts and people can use the same commands.
 
 mod args;
+mod books;
 mod chain;
 mod connect;
+mod demo;
 mod deployer;
 mod failure;
 mod gauge;
@@ -15,6 +17,8 @@ mod market;
 mod replay;
 mod revert;
 mod style;
+#[cfg(test)]
+mod trials;
 mod trouble;
 
 use std::process::ExitCode;
@@ -47,6 +51,7 @@ fn run(cli: Cli) -> Result<Outcome, Failure> {
             Command::Chain { command: ChainCommand::Check { rpc } } => chain::check(&rpc, &screen).await,
             Command::Gauge { command: GaugeCommand::Compile(asked) } => gauge::compile(&asked, &screen).await,
             Command::Gauge { command: GaugeCommand::Read(asked) } => gauge::read(&asked, &screen).await,
+            Command::Demo => demo::demo(&screen).await,
             Command::Replay { paths } => replay::replay(&paths, &screen).await,
         }
     })

@@ -2,7 +2,7 @@
 
 mod case;
 mod chronicle;
-mod cover;
+pub(crate) mod cover;
 mod play;
 mod report;
 mod stage;

@@ -127,20 +127,25 @@ pub(crate) fn grouped(number: impl ToString) -> String {
     text
 }
 
-/// An amount in whole units with all of its decimals but trailing zeros; two at least.
+/// An amount in whole units with all of its decimals: columns of them align, and no unit is hidden.
 pub(crate) fn amount(units: impl Into<U256>, decimals: u8) -> String {
-    let units: U256 = units.into();
-    let one = U256::from(10).pow(U256::from(decimals));
-    let (whole, rest) = units.div_rem(one);
+    let (whole, rest) = units.into().div_rem(one(decimals));
     let width = usize::from(decimals);
-    let mut fraction = if width == 0 { String::new() } else { format!("{rest:0>width$}") };
-    while fraction.len() > 2 && fraction.ends_with('0') {
-        fraction.pop();
+    match width {
+        0 => grouped(whole),
+        _ => format!("{}.{rest:0>width$}", grouped(whole)),
     }
-    match fraction.is_empty() {
-        true => grouped(whole),
-        false => format!("{}.{fraction}", grouped(whole)),
-    }
+}
+
+/// An amount in whole units and hundredths, rounded down, for sentences.
+pub(crate) fn cents(units: impl Into<U256>, decimals: u8) -> String {
+    let (whole, rest) = units.into().div_rem(one(decimals));
+    let hundredths = rest * U256::from(100) / one(decimals);
+    format!("{}.{hundredths:0>2}", grouped(whole))
+}
+
+fn one(decimals: u8) -> U256 {
+    U256::from(10).pow(U256::from(decimals))
 }
 
 #[cfg(test)]
@@ -158,10 +163,16 @@ mod tests {
 
     #[test]
     fn amounts_keep_every_unit() {
-        assert_eq!(amount(U256::from(1_234_500_000u64), 6), "1,234.50");
+        assert_eq!(amount(U256::from(1_234_500_000u64), 6), "1,234.500000");
         assert_eq!(amount(U256::from(1u64), 6), "0.000001");
-        assert_eq!(amount(U256::from(0u64), 18), "0.00");
         assert_eq!(amount(U256::from(7u64), 0), "7");
+    }
+
+    #[test]
+    fn cents_round_down() {
+        assert_eq!(cents(U256::from(1_234_509_999u64), 6), "1,234.50");
+        assert_eq!(cents(U256::from(999_999u64), 6), "0.99");
+        assert_eq!(cents(U256::from(7u64), 0), "7.00");
     }
 
     #[test]

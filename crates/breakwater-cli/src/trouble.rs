@@ -4,6 +4,7 @@ use breakwater_bindings::deploy::{PlanError, RunError};
 use breakwater_chain::{ChainError, SendError};
 use breakwater_evm::EvmError;
 use breakwater_node::NodeError;
+use breakwater_prove::compiler::Refusal;
 use breakwater_store::StoreError;
 
 use crate::local::LocalError;
@@ -35,6 +36,9 @@ pub(crate) enum Trouble {
     /// State for the compiler could not be had.
     #[error(transparent)]
     Evm(#[from] EvmError),
+    /// A contract that should have a gauge has none.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// A folder for the journal could not be made.
     #[error("journal folder: {0}")]
     Folder(#[from] std::io::Error),

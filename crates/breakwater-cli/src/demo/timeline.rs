@@ -1,0 +1,349 @@
+//! What happens on the chain, told as it happens: one line an event, or one JSON object.
+
+use std::collections::BTreeMap;
+
+use alloy::primitives::{Address, B256, U256};
+use alloy::sol_types::SolEventInterface;
+use breakwater_bindings::{Incidents, Policies, Pool};
+use breakwater_chain::{Head, Receipt};
+use breakwater_node::{Plan, Seen, TickReport};
+use serde_json::{Value, json};
+
+use crate::books::LAYERS;
+use crate::market::Market;
+use crate::style::{Screen, cents, grouped};
+
+/// What a gauge is called and what it counts in.
+#[derive(Debug, Clone)]
+pub(crate) struct Unit {
+    /// Name of what it covers.
+    pub(crate) name: String,
+    /// Symbol of what it counts.
+    pub(crate) symbol: &'static str,
+    /// Its decimals.
+    pub(crate) decimals: u8,
+}
+
+/// Names for addresses and gauges, and what has been seen so far.
+#[derive(Debug)]
+pub(crate) struct Timeline {
+    screen: Screen,
+    pool: Address,
+    incidents_at: Address,
+    policies_at: Address,
+    symbol: &'static str,
+    decimals: u8,
+    people: BTreeMap<Address, String>,
+    gauges: BTreeMap<B256, Unit>,
+    incidents: BTreeMap<U256, B256>,
+    /// Units taken of each layer, less what came back.
+    pub(crate) borne: [i128; 4],
+    /// Units paid to each account.
+    pub(crate) paid: BTreeMap<Address, U256>,
+    /// Proof bytes of assertions and gas of the transactions that opened incidents.
+    pub(crate) proofs: Vec<(usize, u64)>,
+    /// Proof bytes of the assertion that was sent last.
+    sent: usize,
+    /// Charges that the next booking sums up.
+    charged: Vec<String>,
+    /// Payments that the next settlement sums up.
+    payments: Vec<(Address, U256)>,
+}
+
+impl Timeline {
+    /// An empty one for a market whose asset is called `symbol`.
+    pub(crate) fn new(screen: Screen, market: &Market, symbol: &'static str, decimals: u8) -> Self {
+        Self {
+            screen,
+            pool: market.pool,
+            incidents_at: market.deployment.incidents,
+            policies_at: market.deployment.policies,
+            symbol,
+            decimals,
+            people: BTreeMap::new(),
+            gauges: BTreeMap::new(),
+            incidents: BTreeMap::new(),
+            borne: [0; 4],
+            paid: BTreeMap::new(),
+            proofs: Vec::new(),
+            sent: 0,
+            charged: Vec::new(),
+            payments: Vec::new(),
+        }
+    }
+
+    /// Gives an address a name.
+    pub(crate) fn call(&mut self, address: Address, name: impl Into<String>) {
+        self.people.insert(address, name.into());
+    }
+
+    /// Gives a gauge a name and a unit.
+    pub(crate) fn gauge(&mut self, gauge: B256, unit: Unit) {
+        self.gauges.insert(gauge, unit);
+    }
+
+    /// Incidents seen so far.
+    pub(crate) fn incidents(&self) -> Vec<U256> {
+        self.incidents.keys().copied().collect()
+    }
+
+    /// Everyone with a name.
+    pub(crate) fn everybody(&self) -> Vec<(String, Address)> {
+        self.people.iter().map(|(address, name)| (name.clone(), *address)).collect()
+    }
+
+    /// A name, or the address.
+    pub(crate) fn name(&self, address: Address) -> String {
+        self.people.get(&address).cloned().unwrap_or_else(|| address.to_string())
+    }
+
+    /// Something that somebody did.
+    pub(crate) fn tell(&self, block: u64, event: &str, text: &str) {
+        self.line(block, event, text, json!({}));
+    }
+
+    /// Everything that our contracts logged in a block.
+    pub(crate) fn logs(&mut self, head: &Head, receipts: &[Receipt]) {
+        for receipt in receipts {
+            for log in &receipt.logs {
+                if log.address == self.incidents_at {
+                    if let Ok(event) = Incidents::IncidentsEvents::decode_log(log) {
+                        self.incident(head, receipt, &event.data);
+                    }
+                } else if log.address == self.policies_at {
+                    if let Ok(event) = Policies::PoliciesEvents::decode_log(log) {
+                        self.policy(head, receipt, &event.data);
+                    }
+                } else if log.address == self.pool
+                    && let Ok(event) = Pool::PoolEvents::decode_log(log)
+                {
+                    self.capital(head, &event.data);
+                }
+            }
+        }
+    }
+
+    /// What the keeper saw and sent.
+    pub(crate) fn keeper(&mut self, report: &TickReport) {
+        for seen in &report.seen {
+            if let Seen::Onset { gauge, block } = seen
+                && *block == report.head
+            {
+                let text = format!("the gauge of {} fell in this block", self.unit(*gauge).name);
+                self.line(report.head, "seen", &text, json!({ "gauge": gauge, "onset": block - 1 }));
+            }
+        }
+        for sent in &report.sent {
+            if matches!(sent.plan, Plan::Assert { .. }) {
+                self.sent = sent.proof_bytes;
+            }
+            let what = match &sent.plan {
+                Plan::Assert { .. } => "assertion sent",
+                Plan::Revise { .. } => "later block sent",
+                Plan::Prove { .. } => "positions sent",
+                _ => continue,
+            };
+            let text = format!(
+                "{what}: {} bytes of proof in {} bytes of calldata",
+                grouped(sent.proof_bytes),
+                grouped(sent.calldata_bytes)
+            );
+            let sizes = json!({ "proof_bytes": sent.proof_bytes, "calldata_bytes": sent.calldata_bytes });
+            self.line(report.head, "proof", &text, sizes);
+        }
+    }
+
+    fn incident(&mut self, head: &Head, receipt: &Receipt, event: &Incidents::IncidentsEvents) {
+        match event {
+            Incidents::IncidentsEvents::Opened(opened) => {
+                self.incidents.insert(opened.id, opened.gauge);
+                self.proofs.push((std::mem::take(&mut self.sent), receipt.gas_used));
+                let m = &opened.m;
+                let text = format!(
+                    "incident {}: {}, dwells to block {}; {} gas",
+                    opened.id,
+                    self.loss(opened.gauge, m.loss, m.base),
+                    grouped(opened.dwellEnd),
+                    grouped(receipt.gas_used)
+                );
+                let facts = json!({
+                    "incident": opened.id.to_string(), "onset": m.onset, "loss": m.loss.to_string(),
+                    "base": m.base.to_string(), "dwell_end": opened.dwellEnd, "gas": receipt.gas_used,
+                });
+                self.line(head.number(), "opened", &text, facts);
+            }
+            Incidents::IncidentsEvents::Revised(revised) => {
+                let gauge = self.incidents.get(&revised.id).copied().unwrap_or_default();
+                let loss = self.loss(gauge, revised.m.loss, revised.m.base);
+                let text = format!("incident {}: {loss}; {} gas", revised.id, grouped(receipt.gas_used));
+                self.line(head.number(), "revised", &text, json!({ "incident": revised.id.to_string() }));
+            }
+            Incidents::IncidentsEvents::PositionProven(proven) => {
+                let gauge = self.incidents.get(&proven.id).copied().unwrap_or_default();
+                let unit = self.unit(gauge);
+                let text = format!(
+                    "{} lost {} of {} {}, proven from storage",
+                    self.name(proven.account),
+                    cents(proven.lost, unit.decimals),
+                    cents(proven.value, unit.decimals),
+                    unit.symbol
+                );
+                let facts = json!({ "account": proven.account, "lost": proven.lost.to_string() });
+                self.line(head.number(), "position", &text, facts);
+            }
+            Incidents::IncidentsEvents::Finalised(done) => {
+                let text = format!("incident {}: nobody proved a better block", done.id);
+                self.line(head.number(), "final", &text, json!({ "incident": done.id.to_string() }));
+            }
+            Incidents::IncidentsEvents::Voided(void) => {
+                let text = format!("incident {}: refuted", void.id);
+                self.line(head.number(), "void", &text, json!({ "incident": void.id.to_string() }));
+            }
+            _ => {}
+        }
+    }
+
+    fn policy(&mut self, head: &Head, receipt: &Receipt, event: &Policies::PoliciesEvents) {
+        match event {
+            Policies::PoliciesEvents::Bought(bought) => {
+                let text = format!(
+                    "policy {} for {}: sum insured {}, premium {} {}",
+                    bought.id,
+                    self.name(bought.policy.position),
+                    cents(U256::from(bought.policy.sum), self.decimals),
+                    cents(bought.premium, self.decimals),
+                    self.symbol
+                );
+                let facts = json!({
+                    "policy": bought.id.to_string(), "sum": bought.policy.sum.to_string(),
+                    "premium": bought.premium.to_string(),
+                });
+                self.line(head.number(), "bought", &text, facts);
+            }
+            Policies::PoliciesEvents::Settled(settled) => self.settled(head, receipt, settled),
+            _ => {}
+        }
+    }
+
+    /// One line for all parts of a payment: the holder's, and the bounties of opener and settler.
+    fn settled(&mut self, head: &Head, receipt: &Receipt, settled: &Policies::Settled) {
+        let payments = merged(std::mem::take(&mut self.payments));
+        let parts: Vec<String> = payments
+            .iter()
+            .map(|(to, units)| {
+                format!("{} {} to {}", cents(*units, self.decimals), self.symbol, self.name(*to))
+            })
+            .collect();
+        let parts = if parts.is_empty() { "nothing more".to_owned() } else { parts.join(", ") };
+        let text = format!("policy {}: {parts}; {} gas", settled.id, grouped(receipt.gas_used));
+        let to: Vec<Value> =
+            payments.iter().map(|(to, units)| json!({ "to": to, "amount": units.to_string() })).collect();
+        let facts = json!({
+            "policy": settled.id.to_string(), "incident": settled.incident.to_string(),
+            "due": settled.due.to_string(), "paid": settled.paid.to_string(), "parts": to,
+            "gas": receipt.gas_used,
+        });
+        self.line(head.number(), "paid", &text, facts);
+    }
+
+    fn capital(&mut self, head: &Head, event: &Pool::PoolEvents) {
+        match event {
+            Pool::PoolEvents::Booked(booked) => {
+                let parts = std::mem::take(&mut self.charged);
+                let text = format!(
+                    "{} {} held back for incident {}: {}",
+                    cents(booked.reserved, self.decimals),
+                    self.symbol,
+                    booked.incident,
+                    if parts.is_empty() { "as before".to_owned() } else { parts.join(", ") }
+                );
+                let facts = json!({
+                    "incident": booked.incident.to_string(), "reserved": booked.reserved.to_string(),
+                    "funded": booked.funded.to_string(),
+                });
+                self.line(head.number(), "reserve", &text, facts);
+            }
+            Pool::PoolEvents::Charged(charged) => {
+                if let Some(name) = self.moved(charged.layer, charged.amount, false) {
+                    self.charged.push(format!("{name} {}", cents(charged.amount, self.decimals)));
+                }
+            }
+            Pool::PoolEvents::Released(released) => {
+                if let Some(name) = self.moved(released.layer, released.amount, true) {
+                    let text = format!(
+                        "{name} gets back {} {} that nobody is owed",
+                        cents(released.amount, self.decimals),
+                        self.symbol
+                    );
+                    let facts = json!({ "layer": name, "amount": released.amount.to_string() });
+                    self.line(head.number(), "released", &text, facts);
+                }
+            }
+            Pool::PoolEvents::Paid(paid) => {
+                *self.paid.entry(paid.to).or_default() += paid.amount;
+                self.payments.push((paid.to, paid.amount));
+            }
+            _ => {}
+        }
+    }
+
+    /// Counts what a layer gave or got back; its name.
+    fn moved(&mut self, layer: U256, units: U256, back: bool) -> Option<&'static str> {
+        let index = usize::try_from(layer).ok()?;
+        let name = LAYERS.get(index)?;
+        // Layers are 128 bits wide on chain, and a demo's sums are far below 127 bits.
+        let signed = i128::try_from(units).unwrap_or(i128::MAX);
+        self.borne[index] += if back { -signed } else { signed };
+        Some(name)
+    }
+
+    fn loss(&self, gauge: B256, loss: u128, base: u128) -> String {
+        let unit = self.unit(gauge);
+        // Hundredths of a per cent, rounded down.
+        let bps = U256::from(loss) * U256::from(10_000) / U256::from(base.max(1));
+        let (whole, rest) = bps.div_rem(U256::from(100));
+        format!(
+            "{} lost {} of {} {} ({whole}.{rest:0>2} %)",
+            unit.name,
+            cents(U256::from(loss), unit.decimals),
+            cents(U256::from(base), unit.decimals),
+            unit.symbol
+        )
+    }
+
+    fn unit(&self, gauge: B256) -> Unit {
+        let unknown = || Unit { name: gauge.to_string(), symbol: "units", decimals: 0 };
+        self.gauges.get(&gauge).cloned().unwrap_or_else(unknown)
+    }
+
+    fn line(&self, block: u64, event: &str, text: &str, mut facts: Value) {
+        if self.screen.json {
+            if let Some(map) = facts.as_object_mut() {
+                map.shift_insert(0, "event".to_owned(), event.into());
+                map.shift_insert(1, "block".to_owned(), block.into());
+                map.insert("text".to_owned(), text.into());
+            }
+            self.screen.object(&facts);
+            return;
+        }
+        let palette = self.screen.palette;
+        let word = format!("{event:<9}");
+        let word = match event {
+            "attack" | "opened" => palette.red(&word),
+            "paid" | "final" => palette.green(&word),
+            _ => palette.dim(&word),
+        };
+        self.screen.say(format!("{:>6}  {word} {text}", grouped(block)));
+    }
+}
+
+/// One sum for each account, the largest first: a keeper may earn both bounties.
+fn merged(payments: Vec<(Address, U256)>) -> Vec<(Address, U256)> {
+    let mut sums: BTreeMap<Address, U256> = BTreeMap::new();
+    for (to, units) in payments {
+        *sums.entry(to).or_default() += units;
+    }
+    let mut sums: Vec<_> = sums.into_iter().collect();
+    sums.sort_by(|(_, one), (_, other)| other.cmp(one));
+    sums
+}
