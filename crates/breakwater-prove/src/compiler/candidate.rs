@@ -113,7 +113,10 @@ impl Candidate {
         }
         let mut pinned = Vec::new();
         for account in &accounts {
-            pinned.push(PinnedAccount { account: *account, code_hash: view.code_hash(*account)? });
+            let code = code::has_code(view, *account)?;
+            // An account without code is pinned as such, whatever the trie holds for it.
+            let code_hash = if code { view.code_hash(*account)? } else { B256::ZERO };
+            pinned.push(PinnedAccount { account: *account, code_hash });
         }
         let index: BTreeMap<Address, u8> = accounts.iter().copied().zip(0u8..).collect();
         let at = |account: Address| index.get(&account).copied().unwrap_or(u8::MAX);

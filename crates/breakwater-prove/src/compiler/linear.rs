@@ -14,6 +14,8 @@ use breakwater_evm::{CallRequest, EvmError, FrameKind, Trace, View};
 pub(crate) const LEAVES_MAX: usize = 24;
 /// Joint random changes that a decomposition must predict.
 const TRIALS: u64 = 8;
+/// Gas that a call with changed words may use beyond twice what it used.
+const SPARE_GAS: u64 = 50_000;
 /// Trials that must have run without reverting.
 const TRIALS_NEEDED: u64 = 3;
 
@@ -131,7 +133,10 @@ pub(crate) fn decompose(
 ) -> Result<Option<Linear>, EvmError> {
     let outcome = view.call(request)?;
     let Some(answer) = outcome.words().and_then(|words| words.get(index).copied()) else { return Ok(None) };
-    let bench = Bench { view, request, index, answer };
+    // A changed word may be a length: little more gas than before keeps it from being walked along.
+    let gas = outcome.gas_used.saturating_mul(2).saturating_add(SPARE_GAS);
+    let bounded = CallRequest { gas, ..request.clone() };
+    let bench = Bench { view, request: &bounded, index, answer };
     let words = distinct_words(&outcome.trace);
     if words.len() > LEAVES_MAX {
         return Ok(None);

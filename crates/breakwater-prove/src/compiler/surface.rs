@@ -83,7 +83,9 @@ impl Surface {
             let request = CallRequest::new(scene.subject, Bytes::copy_from_slice(&function.selector));
             let outcome = scene.view.call(&request)?;
             let Some(answer) = outcome.words() else { continue };
-            if outcome.trace.stores().next().is_some() {
+            // Text and lists begin with the place of their data; there are no amounts in them.
+            let listed = answer.len() > 1 && answer[0] == U256::from(32);
+            if listed || outcome.trace.stores().next().is_some() {
                 continue;
             }
             for (index, word) in answer.into_iter().take(ANSWER_WORDS_MAX).enumerate() {
