@@ -51,6 +51,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: ChainCommand,
     },
+    /// Bring Breakwater onto a chain, or check what stands there
+    ///
+    /// Addresses follow from the configuration alone, and a second run does only what is missing.
+    Deploy(Deploy),
+    /// Run a daemon's role until it is interrupted
+    Node(Node),
     /// Gauges: how the health of a contract is read from chain state
     Gauge {
         #[command(subcommand)]
@@ -125,6 +131,53 @@ pub(crate) struct GaugeRead {
     pub(crate) holders: Vec<Address>,
     #[command(flatten)]
     pub(crate) rpc: Rpc,
+}
+
+/// What to deploy.
+#[derive(Debug, Args)]
+pub(crate) struct Deploy {
+    /// TOML or JSON with roles, dwell and pools [default: all roles to the signing account, no pool]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Send nothing, only check what stands on the chain
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Write the addresses here, for `breakwater node`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) rpc: Rpc,
+    #[command(flatten)]
+    pub(crate) wallet: Wallet,
+}
+
+/// What a daemon does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Role {
+    /// Watches gauges, asserts, answers, finalises and settles
+    Keeper,
+}
+
+/// Which daemon to run.
+#[derive(Debug, Args)]
+pub(crate) struct Node {
+    /// What it does
+    #[arg(long, value_enum)]
+    pub(crate) role: Role,
+    /// TOML with `deployment`, `journal`, and perhaps `rpc_urls`, `poll_seconds`, `confirmations`, `traffic_from`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// JSON-RPC address in place of the file's; several are cross-checked
+    #[arg(
+        long = "rpc-url",
+        env = "ETH_RPC_URL",
+        hide_env_values = true,
+        value_name = "URL",
+        value_delimiter = ','
+    )]
+    pub(crate) rpc_urls: Vec<String>,
+    #[command(flatten)]
+    pub(crate) wallet: Wallet,
 }
 
 /// Where the chain is.

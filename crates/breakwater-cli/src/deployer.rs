@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 use crate::local::{Actor, Call, Local, LocalError};
 
 /// Pause between two looks at whether a transaction is mined.
-const POLL: Duration = Duration::from_millis(500);
+const POLL: Duration = Duration::from_millis(200);
 
 /// Blocks in which a transaction must be mined.
 const BLOCKS_MAX: u64 = 50;

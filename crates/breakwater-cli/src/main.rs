@@ -8,12 +8,14 @@ mod books;
 mod chain;
 mod connect;
 mod demo;
+mod deploy;
 mod deployer;
 mod failure;
 mod gauge;
 mod keeper;
 mod local;
 mod market;
+mod node;
 mod replay;
 mod revert;
 mod style;
@@ -51,6 +53,8 @@ fn run(cli: Cli) -> Result<Outcome, Failure> {
             Command::Chain { command: ChainCommand::Check { rpc } } => chain::check(&rpc, &screen).await,
             Command::Gauge { command: GaugeCommand::Compile(asked) } => gauge::compile(&asked, &screen).await,
             Command::Gauge { command: GaugeCommand::Read(asked) } => gauge::read(&asked, &screen).await,
+            Command::Deploy(asked) => deploy::deploy(&asked, &screen).await,
+            Command::Node(asked) => node::node(&asked, &screen).await,
             Command::Demo => demo::demo(&screen).await,
             Command::Replay { paths } => replay::replay(&paths, &screen).await,
         }

@@ -1,0 +1,262 @@
+//! `breakwater node`: the keeper as a daemon, until it is told to stop.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy::rpc::types::TransactionRequest;
+use alloy::sol_types::SolCall;
+use breakwater_bindings::{Deployment, Incidents};
+use breakwater_chain::{Endpoints, SendEvent, SendOptions, Sender};
+use breakwater_evm::{Reader, RpcSource, Rules};
+use breakwater_node::{Contracts, Keeper, KeeperParts, NodeError, Seen, TickReport};
+use breakwater_store::{Identity, Store};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::args::{Node, Role, Rpc};
+use crate::connect;
+use crate::deploy;
+use crate::failure::{Failure, Outcome};
+use crate::style::{Screen, grouped};
+
+const MORE: &str = "breakwater node --help";
+
+/// Pause after an error that may heal, times the number of errors in a row.
+const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(2);
+
+/// Longest such pause.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// What a keeper's configuration file says.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    /// JSON-RPC addresses, unless the command line has them.
+    #[serde(default)]
+    rpc_urls: Vec<String>,
+    /// What `breakwater deploy --out` wrote.
+    deployment: PathBuf,
+    /// The keeper's SQLite file.
+    journal: PathBuf,
+    /// First block whose traffic tells who holds claims [default: the deployment's].
+    traffic_from: Option<u64>,
+    /// Seconds between two looks at the chain.
+    #[serde(default = "poll_default")]
+    poll_seconds: u64,
+    /// Blocks after which a transaction counts as final.
+    #[serde(default = "confirmations_default")]
+    confirmations: u64,
+}
+
+fn poll_default() -> u64 {
+    2
+}
+
+fn confirmations_default() -> u64 {
+    SendOptions::default().confirmations
+}
+
+/// Runs a role until the process is interrupted or terminated.
+pub(crate) async fn node(asked: &Node, screen: &Screen) -> Result<Outcome, Failure> {
+    let Role::Keeper = asked.role;
+    let file = config(asked)?;
+    let urls = if asked.rpc_urls.is_empty() { file.rpc_urls.clone() } else { asked.rpc_urls.clone() };
+    let rpc = Rpc { urls };
+    let endpoints = connect::endpoints(&rpc)?;
+    let deployment = deploy::read(&file.deployment)?;
+    let mut keeper = start(asked, &file, &rpc, endpoints, &deployment).await?;
+    screen.say(format!("keeper resumes after block {}", grouped(keeper.tip().number())));
+    let stop = stopped();
+    tokio::pin!(stop);
+    let mut errors = 0;
+    loop {
+        // A block that is being handled is handled to its end: the signal is looked at in between.
+        let pause = match keeper.tick().await {
+            Ok(report) => {
+                errors = 0;
+                tell(&report, screen);
+                Duration::from_secs(file.poll_seconds)
+            }
+            Err(error) if error.is_transient() => {
+                errors += 1;
+                tracing::warn!(%error, errors, "trying again");
+                (PAUSE_AFTER_ERROR * errors).min(PAUSE_MAX)
+            }
+            Err(error) => return Err(broken(&error)),
+        };
+        tokio::select! {
+            () = &mut stop => break,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+    screen.say(format!("keeper stops after block {}", grouped(keeper.tip().number())));
+    Ok(Outcome::Ok)
+}
+
+async fn start(
+    asked: &Node,
+    file: &File,
+    rpc: &Rpc,
+    endpoints: Endpoints,
+    deployment: &Deployment,
+) -> Result<Keeper, Failure> {
+    let signer = connect::signer(&asked.wallet)?;
+    let genesis = endpoints.head_at(0, None).await.map_err(connect::unreadable)?;
+    let chain_id = endpoints.chain_id().await.map_err(connect::unreadable)?;
+    if chain_id != deployment.chain_id {
+        return Err(Failure::usage(format!("expected chain {}, got {chain_id}", deployment.chain_id))
+            .right("an endpoint of the deployment's chain")
+            .more(MORE));
+    }
+    let identity = Identity { chain_id, genesis: genesis.hash(), deployment: deployment.incidents };
+    let store = Store::open(&file.journal, identity).await.map_err(|error| {
+        Failure::new(format!("journal {}: {error}", file.journal.display()))
+            .right("a journal of this deployment that no other keeper uses")
+            .more(MORE)
+    })?;
+    let store = Arc::new(store);
+    let options = SendOptions { confirmations: file.confirmations, ..SendOptions::default() };
+    let sender =
+        Sender::new(endpoints.clone(), store.clone(), signer, options).await.map_err(connect::unreadable)?;
+    let dwell = dwell(&endpoints, deployment).await?;
+    let url = rpc.urls.first().map(|url| url.trim()).unwrap_or_default();
+    let source = RpcSource::http(url).map_err(|error| Failure::usage(error.to_string()).more(MORE))?;
+    let parts = KeeperParts {
+        endpoints,
+        reader: Reader::new(Arc::new(source)),
+        rules: Rules::Auto,
+        deployment: Contracts {
+            catalog: deployment.catalog,
+            incidents: deployment.incidents,
+            policies: deployment.policies,
+            proof_rung: deployment.proof_rung,
+            from_block: deployment.from_block,
+            traffic_from: file.traffic_from.unwrap_or(deployment.from_block),
+        },
+        dwell,
+        store,
+        sender,
+    };
+    Keeper::new(parts).await.map_err(|error| broken(&error))
+}
+
+async fn dwell(endpoints: &Endpoints, deployment: &Deployment) -> Result<u64, Failure> {
+    let head = endpoints.head().await.map_err(connect::unreadable)?;
+    let call = Incidents::dwellCall {}.abi_encode();
+    let request = TransactionRequest::default().to(deployment.incidents).input(call.into());
+    let answer = endpoints.call(&head, &request).await.map_err(connect::unreadable)?;
+    Incidents::dwellCall::abi_decode_returns(&answer).map_err(|error| {
+        Failure::new(format!("{} answers no dwell: {error}", deployment.incidents))
+            .right("a deployment that stands on this chain: breakwater deploy --check")
+            .more(MORE)
+    })
+}
+
+/// What a tick saw and did, one line each.
+fn tell(report: &TickReport, screen: &Screen) {
+    for seen in &report.seen {
+        let (event, facts) = match seen {
+            Seen::Onset { gauge, block } => ("onset", json!({ "gauge": gauge, "block": block })),
+            Seen::Undecided { gauge, block, why } => {
+                ("undecided", json!({ "gauge": gauge, "block": block, "why": why }))
+            }
+            Seen::Unreadable { gauge, block, why } => {
+                ("unreadable", json!({ "gauge": gauge, "block": block, "why": why }))
+            }
+            Seen::Incident { id, block, incident } => (
+                "incident",
+                json!({
+                    "incident": id.to_string(), "block": block, "gauge": incident.gauge,
+                    "loss": incident.live.loss.to_string(), "base": incident.live.base.to_string(),
+                    "standing": format!("{:?}", incident.standing),
+                }),
+            ),
+            Seen::Reorganised { to } => ("reorganised", json!({ "to": to })),
+        };
+        line(screen, event, facts);
+    }
+    for sent in &report.sent {
+        let facts = json!({
+            "key": sent.key.as_str(), "calldata_bytes": sent.calldata_bytes, "proof_bytes": sent.proof_bytes,
+        });
+        line(screen, "sent", facts);
+    }
+    for event in &report.followed {
+        follow(event, screen);
+    }
+}
+
+fn follow(event: &SendEvent, screen: &Screen) {
+    match event {
+        SendEvent::Mined { key, receipt } => line(
+            screen,
+            "mined",
+            json!({ "key": key.as_str(), "block": receipt.block_number, "gas": receipt.gas_used }),
+        ),
+        SendEvent::Reverted { key, receipt, data } => line(
+            screen,
+            "reverted",
+            json!({ "key": key.as_str(), "block": receipt.block_number, "data": data }),
+        ),
+        SendEvent::Failed { key, reason } => {
+            line(screen, "failed", json!({ "key": key.as_str(), "reason": reason }));
+        }
+        SendEvent::Stuck { key, attempts, .. } => {
+            line(screen, "stuck", json!({ "key": key.as_str(), "attempts": attempts }));
+        }
+        // The rest is the sender's daily work, which its own log tells.
+        _ => {}
+    }
+}
+
+fn line(screen: &Screen, event: &str, mut facts: Value) {
+    let Some(map) = facts.as_object_mut() else { return };
+    if screen.json {
+        map.shift_insert(0, "event".to_owned(), event.into());
+        return screen.object(&facts);
+    }
+    let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let parts: Vec<String> = map.iter().map(|(name, value)| format!("{name} {}", word(value))).collect();
+    screen.say(format!("{event:<11} {}", parts.join(", ")));
+}
+
+fn config(asked: &Node) -> Result<File, Failure> {
+    let file = &asked.config;
+    let refuse = |wrong: String| {
+        Failure::usage(wrong)
+            .right("TOML with deployment, journal, and rpc_urls unless --rpc-url is given")
+            .more(MORE)
+    };
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| refuse(format!("cannot read {}: {error}", file.display())))?;
+    toml::from_str(&text).map_err(|error| refuse(format!("{}: {error}", file.display())))
+}
+
+fn broken(error: &NodeError) -> Failure {
+    Failure::new(error.to_string())
+        .right("the journal keeps everything; the same command goes on from it once the cause is gone")
+        .more(MORE)
+}
+
+/// Resolves when the process is interrupted or, where there is such a thing, terminated.
+async fn stopped() {
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            // Without a handler the signal ends the process by itself, and the journal is safe all the same.
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                () = interrupted => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    interrupted.await;
+}
