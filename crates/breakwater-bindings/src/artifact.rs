@@ -29,6 +29,11 @@ artifacts!(
     "Wording"
 );
 
+/// Names of the contracts that are deployed, in order.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    FILES.iter().map(|(name, _)| *name)
+}
+
 /// Addresses of linked libraries by name.
 pub type Libraries = BTreeMap<String, Address>;
 

@@ -10,6 +10,7 @@ pub mod decimal;
 pub mod demo;
 pub mod deploy;
 pub mod eip712;
+pub mod errors;
 pub mod gauges;
 pub mod verify;
 

@@ -3,160 +3,16 @@
 // A test that cannot drive its own chain must stop.
 #![allow(clippy::unwrap_used)]
 
-use alloy::primitives::{Address, B256, Bytes, Log, U64, U256, keccak256};
-use alloy::rpc::types::{Filter, TransactionReceipt};
-use alloy::sol_types::{SolCall, SolConstructor};
-use breakwater_bindings::deploy::{
-    Answer, Chain, Deployer, LISTER, PROXY, PoolConfig, Progress, RunError, Step, TimelockConfig, plan, run,
-};
+#[path = "support/local.rs"]
+mod local;
+
+use alloy::primitives::{Bytes, U64, keccak256};
+use alloy::sol_types::SolCall;
+use breakwater_bindings::deploy::{Answer, Chain, LISTER, PROXY, Progress, RunError, plan, run};
 use breakwater_bindings::verify::{Finding, Verdict, verify};
 use breakwater_bindings::{AccessManager, Catalog, Config, Deployment, Incidents};
-use breakwater_chain::{Anvil, AnvilError, ChainError, Endpoints};
-use serde_json::{Value, json};
-
-/// A chain whose accounts sign by themselves.
-struct Local {
-    endpoints: Endpoints,
-    _anvil: Anvil,
-}
-
-const WEEK: u32 = 604_800;
-const WAD: u64 = 1_000_000_000_000_000_000;
-
-impl Local {
-    /// None after a printed skip where there is no anvil.
-    fn start(test: &str, more: &[&str]) -> Option<Self> {
-        let mut builder = Anvil::builder().hardfork("prague");
-        for arg in more {
-            builder = builder.arg(arg);
-        }
-        match builder.start() {
-            Ok(anvil) => Some(Self { endpoints: anvil.endpoints().clone(), _anvil: anvil }),
-            Err(AnvilError::NotFound { .. }) => {
-                println!("SKIPPED 1 test ({test}): anvil is not installed");
-                None
-            }
-            Err(error) => panic!("{error}"),
-        }
-    }
-
-    async fn accounts(&self) -> Vec<Address> {
-        self.endpoints.request("eth_accounts", ()).await.unwrap()
-    }
-
-    async fn transact(&self, transaction: Value) -> Result<TransactionReceipt, ChainError> {
-        let hash: B256 = self.endpoints.request("eth_sendTransaction", [transaction]).await?;
-        let receipt: TransactionReceipt = self.endpoints.request("eth_getTransactionReceipt", [hash]).await?;
-        assert!(receipt.status(), "{hash} reverted");
-        Ok(receipt)
-    }
-
-    /// Sends as an account whose key nobody has.
-    async fn act_as(&self, from: Address, to: Address, call: &impl SolCall) {
-        let _: Value = self.endpoints.request("anvil_impersonateAccount", [from]).await.unwrap();
-        let _: Value = self.endpoints.request("anvil_setBalance", (from, U256::from(WAD))).await.unwrap();
-        let data = Bytes::from(call.abi_encode());
-        self.transact(json!({ "from": from, "to": to, "data": data })).await.unwrap();
-    }
-}
-
-impl Chain for Local {
-    type Error = ChainError;
-
-    async fn chain_id(&self) -> Result<u64, ChainError> {
-        self.endpoints.chain_id().await
-    }
-
-    async fn block_number(&self) -> Result<u64, ChainError> {
-        self.endpoints.head_number().await
-    }
-
-    async fn code(&self, at: Address) -> Result<Bytes, ChainError> {
-        self.endpoints.request("eth_getCode", (at, "latest")).await
-    }
-
-    async fn balance(&self, at: Address) -> Result<U256, ChainError> {
-        self.endpoints.request("eth_getBalance", (at, "latest")).await
-    }
-
-    async fn call(&self, from: Address, to: Address, data: Bytes) -> Result<Answer, ChainError> {
-        let call = json!({ "from": from, "to": to, "data": data });
-        match self.endpoints.request("eth_call", (call, "latest")).await {
-            Ok(data) => Ok(Answer::Returned(data)),
-            Err(error) => match error.revert_data() {
-                Some(data) => Ok(Answer::Reverted(data.clone())),
-                // A revert without data.
-                None if matches!(error, ChainError::Reverted { .. }) => Ok(Answer::Reverted(Bytes::new())),
-                None => Err(error),
-            },
-        }
-    }
-
-    async fn logs(&self, of: Address, from_block: u64) -> Result<Vec<Log>, ChainError> {
-        let head = self.endpoints.head_number().await?;
-        let logs = self.endpoints.logs(from_block..=head, &Filter::new().address(of)).await?;
-        Ok(logs.into_iter().map(|log| log.inner).collect())
-    }
-}
-
-impl Deployer for Local {
-    async fn send(&self, step: &Step) -> Result<(), ChainError> {
-        let value = step.value;
-        let transaction = json!({ "from": step.sender, "to": step.to, "data": step.data, "value": value });
-        let receipt = self.transact(transaction).await?;
-        println!("{:>10} gas: {}", receipt.gas_used, step.name);
-        Ok(())
-    }
-
-    async fn send_raw(&self, transaction: Bytes) -> Result<(), ChainError> {
-        let _: B256 = self.endpoints.request("eth_sendRawTransaction", [transaction]).await?;
-        Ok(())
-    }
-}
-
-async fn config(local: &Local) -> Config {
-    let accounts = local.accounts().await;
-    let token = breakwater_bindings::demo::DemoToken::constructorCall {
-        name: "Dollar".to_owned(),
-        symbol: "USD".to_owned(),
-        decimals_: 6,
-    };
-    let init = [&breakwater_bindings::demo::DemoToken::BYTECODE[..], &token.abi_encode()].concat();
-    let receipt = local.transact(json!({ "from": accounts[9], "data": Bytes::from(init) })).await.unwrap();
-    Config {
-        chain_id: 31_337,
-        deployer: accounts[0],
-        salt: B256::repeat_byte(1),
-        timelock: TimelockConfig {
-            min_delay_s: 86_400,
-            proposers: vec![accounts[1]],
-            executors: vec![Address::ZERO],
-        },
-        lister: accounts[2],
-        registrar: accounts[3],
-        dwell_blocks: 32,
-        claim_window_s: WEEK,
-        pools: vec![PoolConfig {
-            name: "dollar".to_owned(),
-            asset: receipt.contract_address.unwrap(),
-            curator: accounts[4],
-            epoch: WEEK,
-            cooldown: WEEK,
-            leverage_bps: 40_000,
-            curator_share_bps: 500,
-            subordination_bps: 2_000,
-            surplus_bps: 1_000,
-            weight_bps: [5_000, 3_000, 2_000],
-            cost_of_capital: WAD / 10,
-            kink: WAD / 10 * 8,
-            scarcity_kink: WAD / 2 * 3,
-            scarcity_full: 4 * WAD,
-            surge_slope: WAD,
-            surge_max: 3 * WAD,
-            surge_half_life: 86_400,
-        }],
-    }
-}
+use local::{Local, config};
+use serde_json::Value;
 
 async fn deploy(local: &Local) -> (Config, Deployment) {
     let config = config(local).await;
@@ -266,7 +122,9 @@ async fn nobody_lists_or_wires_without_the_role() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chain_without_the_proxy_gets_it() {
-    let Some(local) = Local::start("missing proxy", &["--disable-default-create2-deployer"]) else { return };
+    let Some(local) = Local::start("missing proxy", &["--disable-default-create2-deployer"]) else {
+        return;
+    };
     assert!(local.code(PROXY).await.unwrap().is_empty());
     let (_, deployment) = deploy(&local).await;
     assert!(broken(&verify(&local, &deployment).await.unwrap()).is_empty());
@@ -274,7 +132,9 @@ async fn a_chain_without_the_proxy_gets_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn trouble_is_named_before_anything_is_sent() {
-    let Some(local) = Local::start("named trouble", &["--disable-default-create2-deployer"]) else { return };
+    let Some(local) = Local::start("named trouble", &["--disable-default-create2-deployer"]) else {
+        return;
+    };
     let mut elsewhere = config(&local).await;
     elsewhere.chain_id = 1;
     let error = run(&plan(&elsewhere).unwrap(), &local, |_, _| {}).await.unwrap_err();

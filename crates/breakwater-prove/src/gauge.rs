@@ -5,12 +5,14 @@
 //! What a loss between two readings is, is arithmetic and lives in `breakwater_policy::measure`.
 
 mod json;
+mod loss;
 mod read;
 mod slots;
 mod sol;
 mod validate;
 
 pub use breakwater_bindings::gauges::{Form, Side};
+pub use loss::evidence_hash;
 pub use read::{AccountReads, AccountWords, ReadError, Reading, Undecided, Words};
 pub use slots::holders_hash;
 pub use validate::{SpecError, limits};

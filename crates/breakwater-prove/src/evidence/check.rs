@@ -5,6 +5,7 @@ use crate::gauge::{AccountWords, Form, GaugeSpec, ReadError, Reading, Words};
 use crate::header::{Header, HeaderError};
 use crate::packed::{PackedError, Walks};
 use alloy::primitives::{Address, B256, U256};
+use breakwater_policy::measure::{self, Loss};
 
 /// A block of evidence, with what the gauge reads in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +89,18 @@ pub struct AssertionCheck {
     pub next: BlockReading,
     /// The block that sizes the loss.
     pub reading: BlockReading,
+}
+
+impl AssertionCheck {
+    /// The loss that the contract would find: the onset shows half the threshold, the reading the whole.
+    ///
+    /// # Errors
+    /// [`CheckError::Loss`] with the contract's reason.
+    pub fn loss(&self, spec: &GaugeSpec) -> Result<Loss, CheckError> {
+        let health = spec.health().map_err(|error| CheckError::Loss(error.to_string()))?;
+        let [a, next, b] = [&self.onset, &self.next, &self.reading].map(|at| (&at.reading).into());
+        measure::assess(&health, &a, &next, &b).map_err(|refusal| CheckError::Loss(refusal.to_string()))
+    }
 }
 
 impl Evidence {

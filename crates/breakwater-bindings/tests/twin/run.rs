@@ -1,0 +1,100 @@
+//! Random sequences, and what is told about one on which the sides differ.
+
+use std::time::{Duration, Instant};
+
+use breakwater_policy::ops::{Generator, Op};
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+
+use crate::duel::{Duel, Tally};
+use crate::stage::Stage;
+
+/// Operations between two comparisons of everything.
+const EVERYTHING: usize = 50;
+/// How long a failing sequence is shortened.
+const SHRINKING: Duration = Duration::from_secs(90);
+
+/// Plays one seed.
+///
+/// # Errors
+/// A report of the first difference, with the shortest sequence that was found to show one.
+pub(crate) fn play(stage: &Stage, seed: u64, steps: usize) -> Result<Tally, String> {
+    let mut duel = Duel::open(stage)?;
+    let mut random = SmallRng::seed_from_u64(seed);
+    let generator = Generator { users: duel.stage.scene.users.clone(), refusals: true };
+    let mut ops: Vec<Op> = Vec::new();
+    let result = loop {
+        if ops.len() == steps {
+            break duel.compare_all().and_then(|()| duel.compare_replay());
+        }
+        let op = generator.next(&mut || rand::Rng::next_u64(&mut random), &duel.world, duel.clock);
+        ops.push(op);
+        let result = step(&mut duel, &ops, ops.len().is_multiple_of(EVERYTHING));
+        if result.is_err() {
+            break result;
+        }
+    };
+    match result {
+        Ok(()) => Ok(duel.tally),
+        Err(what) => Err(report(stage, seed, &ops, &what)),
+    }
+}
+
+fn step(duel: &mut Duel, ops: &[Op], everything: bool) -> Result<(), String> {
+    let Some(op) = ops.last() else { return Ok(()) };
+    duel.step(op)?.ok();
+    if everything { duel.compare_all() } else { Ok(()) }
+}
+
+/// Plays a list of operations, comparing everything after each from index `from` on; answers where and how the
+/// sides differ.
+fn failure(stage: &Stage, ops: &[Op], from: usize) -> Option<(usize, String)> {
+    let mut duel = match Duel::open(stage) {
+        Ok(duel) => duel,
+        Err(what) => return Some((0, what)),
+    };
+    for i in 0..ops.len() {
+        if let Err(what) = step(&mut duel, &ops[..=i], i >= from) {
+            return Some((i, what));
+        }
+    }
+    duel.compare_replay().err().map(|what| (ops.len().saturating_sub(1), what))
+}
+
+fn report(stage: &Stage, seed: u64, ops: &[Op], what: &str) -> String {
+    // The last comparison of everything was good.
+    let good = (ops.len().saturating_sub(1) / EVERYTHING) * EVERYTHING;
+    let (index, first) = failure(stage, ops, good).unwrap_or((ops.len() - 1, what.to_owned()));
+    let short = shorten(stage, ops[..=index.min(ops.len() - 1)].to_vec());
+    let (_, shown) = failure(stage, &short, 0).unwrap_or((0, first.clone()));
+    let mut text = format!(
+        "seed {seed}, operation {index}: {:?}\n{first}\n\n{} operations after the opening show: {shown}\n",
+        ops[index.min(ops.len() - 1)],
+        short.len()
+    );
+    for (i, op) in short.iter().enumerate() {
+        text.push_str(&format!("{i:>4} {op:?}\n"));
+    }
+    text
+}
+
+/// Leaves out what the difference does not need, in ever smaller pieces.
+fn shorten(stage: &Stage, mut ops: Vec<Op>) -> Vec<Op> {
+    let started = Instant::now();
+    let mut size = ops.len().div_ceil(2);
+    while size > 0 {
+        let mut at = 0;
+        while at < ops.len() {
+            if started.elapsed() > SHRINKING {
+                return ops;
+            }
+            let rest: Vec<Op> = ops[..at].iter().chain(&ops[(at + size).min(ops.len())..]).cloned().collect();
+            match failure(stage, &rest, usize::MAX) {
+                Some((index, _)) => ops = rest[..(index + 1).min(rest.len())].to_vec(),
+                None => at += size,
+            }
+        }
+        size /= 2;
+    }
+    ops
+}

@@ -1,0 +1,340 @@
+//! The contracts as they are deployed, with the sample market of the twin listed in them.
+
+use std::collections::BTreeMap;
+
+use alloy::primitives::{Address, B256, Bytes, U256, address, hex, keccak256};
+use alloy::signers::local::PrivateKeySigner;
+use alloy::sol;
+use alloy::sol_types::SolConstructor;
+use breakwater_bindings::artifact::{Artifact, Libraries};
+use breakwater_bindings::{AccessManager, Catalog, Incidents, Policies, Pool, Wording, gauges};
+use breakwater_policy::incident::Rung;
+use breakwater_policy::ops::{CURATOR, Scene, sample_configs, sample_products};
+use breakwater_policy::terms::{Form, GaugeInfo, Kind, PoolConfig, Product};
+use breakwater_policy::{Deployment, World};
+use breakwater_primitives::{Time, WAD, Wad};
+
+use crate::chain::{CHAIN_ID, Chain};
+
+sol! {
+    #![sol(all_derives = true)]
+    contract RefusingToken {
+        function mint(address to, uint256 amount) external;
+        function refuse(address account, bool refused) external;
+        function approve(address spender, uint256 amount) external returns (bool);
+        function balanceOf(address account) external view returns (uint256);
+    }
+}
+
+/// Deploys, lists and wires.
+const DEPLOYER: Address = address!("0x00000000000000000000000000000000000000d0");
+/// A plain account in the place of a rung, so that anything can be asserted.
+const RUNG: Address = address!("0x00000000000000000000000000000000000000f1");
+/// What users and curator begin with: never the limit of what they do.
+const PURSE: u128 = 1_000_000_000_000_000;
+const USERS: usize = 8;
+
+/// Everything that was deployed, and the scene that the twin plays with the same addresses.
+#[derive(Clone)]
+pub(crate) struct Stage {
+    pub(crate) chain: Chain,
+    pub(crate) catalog: Address,
+    pub(crate) incidents: Address,
+    pub(crate) policies: Address,
+    pub(crate) asset: Address,
+    pub(crate) scene: Scene,
+    pub(crate) keys: BTreeMap<Address, PrivateKeySigner>,
+    /// What policies sign consents for.
+    pub(crate) domain: B256,
+}
+
+impl Stage {
+    /// The sample market on contracts.
+    pub(crate) fn set() -> Self {
+        let mut scene = Scene::sample();
+        let mut chain = Chain::new(scene.clock);
+        let keys = keys();
+        let asset = chain.create(DEPLOYER, token_code());
+        let (dwell, window) = (scene.deployment.dwell, scene.deployment.claim_window as u32);
+        let core = Core::deploy(&mut chain, dwell, window);
+        let domain = chain.view(core.policies, &Policies::DOMAIN_SEPARATORCall {});
+        scene.deployment = Deployment {
+            catalog: core.catalog,
+            incidents: core.incidents,
+            policies: core.policies,
+            dwell,
+            claim_window: u64::from(window),
+            rungs: BTreeMap::from([(RUNG, Rung::Proof)]),
+        };
+        scene.users = keys.keys().copied().collect();
+        let mut stage = Self {
+            chain,
+            catalog: core.catalog,
+            incidents: core.incidents,
+            policies: core.policies,
+            asset,
+            scene,
+            keys,
+            domain,
+        };
+        stage.list(&core);
+        stage.make_pools(&core);
+        stage.fill_purses();
+        stage
+    }
+
+    /// The twin of the stage.
+    pub(crate) fn world(&self) -> World {
+        let mut world = self.scene.world().expect("the catalog took the same terms");
+        // The scene's own purses are of its own making; here everybody has what the token says.
+        world.ledger = breakwater_policy::ledger::Ledger::default();
+        for account in self.purses() {
+            world.ledger.mint(self.asset, account, U256::from(PURSE)).expect("a purse fits");
+        }
+        world
+    }
+
+    /// Everybody who begins with money.
+    pub(crate) fn purses(&self) -> Vec<Address> {
+        self.scene.users.iter().copied().chain([CURATOR]).collect()
+    }
+
+    fn list(&mut self, core: &Core) {
+        let chain = &mut self.chain;
+        let mut gauges: Vec<(B256, GaugeInfo)> = Vec::new();
+        for spec in gauge_specs(self.asset, self.scene.clock.time) {
+            let call = Catalog::listGaugeCall { spec: spec.into(), priors: Vec::new() };
+            let gauge = chain.call(DEPLOYER, core.catalog, &call).expect("the gauge is good");
+            let info = chain.view(core.catalog, &Catalog::gaugeInfoCall { gauge });
+            gauges.push((gauge, gauge_info(&info)));
+        }
+        let ids: Vec<B256> = gauges.iter().map(|(id, _)| *id).collect();
+        self.scene.gauges = gauges;
+        self.scene.products = sample_products(&ids, self.asset, self.scene.users[0])
+            .into_iter()
+            .map(|terms| {
+                let product = product_terms(&terms);
+                let info = chain.view(core.catalog, &Catalog::gaugeInfoCall { gauge: terms.gauge });
+                let text = chain.view(
+                    core.wording,
+                    &Wording::wordingCall { terms: wording_terms(&product), gauge: wording_gauge(&info) },
+                );
+                let call = Catalog::listProductCall { terms: product, hash: keccak256(text) };
+                (chain.call(DEPLOYER, core.catalog, &call).expect("the product is good"), terms)
+            })
+            .collect();
+    }
+
+    fn make_pools(&mut self, core: &Core) {
+        let chain = &mut self.chain;
+        let libraries = Libraries::from([("Bookings".to_owned(), core.bookings)]);
+        self.scene.pools = sample_configs(self.asset, CURATOR)
+            .into_iter()
+            .map(|config| {
+                let arguments = Pool::constructorCall {
+                    c: pool_config(&config),
+                    catalog_: core.catalog,
+                    incidents_: core.incidents,
+                    policies_: core.policies,
+                };
+                let pool = chain.create(DEPLOYER, code("Pool", &libraries, &arguments.abi_encode()));
+                let call = Catalog::registerPoolCall { pool };
+                chain.call(DEPLOYER, core.catalog, &call).expect("the pool is new");
+                let tranche = |chain: &mut Chain, index| {
+                    chain.view(pool, &Pool::trancheCall { index: U256::from(index) })
+                };
+                let tranches = [tranche(chain, 1), tranche(chain, 2), tranche(chain, 3)];
+                (pool, tranches, config)
+            })
+            .collect();
+    }
+
+    fn fill_purses(&mut self) {
+        let tranches: Vec<Address> =
+            self.scene.pools.iter().flat_map(|(_, tranches, _)| tranches.to_vec()).collect();
+        for account in self.purses() {
+            let mint = RefusingToken::mintCall { to: account, amount: U256::from(PURSE) };
+            self.chain.call(account, self.asset, &mint).expect("anyone may mint");
+            for spender in tranches.iter().copied().chain([self.policies]) {
+                let approve = RefusingToken::approveCall { spender, amount: U256::MAX };
+                self.chain.call(account, self.asset, &approve).expect("anyone may approve");
+            }
+        }
+    }
+}
+
+/// What the market stands on.
+struct Core {
+    catalog: Address,
+    wording: Address,
+    incidents: Address,
+    policies: Address,
+    bookings: Address,
+}
+
+impl Core {
+    fn deploy(chain: &mut Chain, dwell: u64, window: u32) -> Self {
+        let mut create = |name: &str, arguments: Vec<u8>| {
+            chain.create(DEPLOYER, code(name, &Libraries::new(), &arguments))
+        };
+        let manager = AccessManager::constructorCall { initialAdmin: DEPLOYER };
+        let authority = create("AccessManager", manager.abi_encode());
+        let wording = Wording::constructorCall { dwell_: dwell, claimWindow_: window };
+        let wording = create("Wording", wording.abi_encode());
+        let catalog = create("Catalog", Catalog::constructorCall { authority, wording }.abi_encode());
+        let incidents =
+            Incidents::constructorCall { catalog_: catalog, authority, dwell_: dwell, claimWindow_: window };
+        let incidents = create("Incidents", incidents.abi_encode());
+        let policies = Policies::constructorCall { catalog_: catalog, incidents_: incidents };
+        let policies = create("Policies", policies.abi_encode());
+        let bookings = create("Bookings", Vec::new());
+        let wire = Incidents::wireCall { policies_: policies, rungContracts: vec![RUNG], rungs: vec![0] };
+        chain.call(DEPLOYER, incidents, &wire).expect("nothing was wired before");
+        Self { catalog, wording, incidents, policies, bookings }
+    }
+}
+
+fn code(name: &str, libraries: &Libraries, arguments: &[u8]) -> Bytes {
+    let artifact = Artifact::load(name).expect("the artifact is committed");
+    artifact.init_code(libraries, arguments).expect("the libraries are given")
+}
+
+fn token_code() -> Bytes {
+    const FILE: &str = include_str!("../../../../contracts/artifacts/RefusingToken.json");
+    let artifact: serde_json::Value = serde_json::from_str(FILE).expect("an artifact is JSON");
+    hex::decode(artifact["bytecode"].as_str().expect("it has code")).expect("code is hex").into()
+}
+
+/// Keys by their accounts.
+fn keys() -> BTreeMap<Address, PrivateKeySigner> {
+    (0..USERS)
+        .map(|i| {
+            let secret = keccak256(format!("twin user {i}"));
+            let key = PrivateKeySigner::from_bytes(&secret).expect("a hash is a key, nearly always");
+            (key.address(), key)
+        })
+        .collect()
+}
+
+/// A vault and a bank. Nobody reads them here: the rung asserts what it likes.
+fn gauge_specs(asset: Address, now: Time) -> [gauges::GaugeSpec; 2] {
+    let term = |side, offset| gauges::Term {
+        account: 0,
+        side,
+        native: false,
+        slot: B256::ZERO,
+        offset,
+        width: 128,
+        scale: 1,
+    };
+    let ratio = gauges::GaugeSpec {
+        chainId: U256::from(CHAIN_ID),
+        form: gauges::Form::Ratio,
+        asset,
+        threshold: WAD / 20,
+        growth: WAD / 10,
+        pinnedAt: now.0,
+        floor: 1_000_000,
+        assets0: 1_000_000,
+        shares0: 1_000_000,
+        accounts: vec![gauges::PinnedAccount {
+            account: address!("0x00000000000000000000000000000000000000e0"),
+            codeHash: keccak256("code"),
+        }],
+        pins: Vec::new(),
+        terms: vec![term(gauges::Side::AssetAdd, 0), term(gauges::Side::ClaimAdd, 128)],
+        holding: gauges::Holding {
+            account: 0,
+            vyper: false,
+            nested: false,
+            offset: 0,
+            width: 256,
+            scale: 1,
+            word: 0,
+            base: B256::with_last_byte(2),
+            innerKey: B256::ZERO,
+        },
+    };
+    let par = gauges::GaugeSpec {
+        form: gauges::Form::Par,
+        threshold: WAD / 10,
+        growth: 0,
+        pinnedAt: 0,
+        assets0: 0,
+        shares0: 0,
+        accounts: vec![gauges::PinnedAccount {
+            account: address!("0x00000000000000000000000000000000000000e1"),
+            codeHash: keccak256("code"),
+        }],
+        ..ratio.clone()
+    };
+    [ratio, par]
+}
+
+fn gauge_info(info: &Catalog::GaugeInfo) -> GaugeInfo {
+    GaugeInfo {
+        subject: info.subject,
+        asset: info.asset,
+        threshold: Wad::new(info.threshold),
+        listed_at: Time(info.listedAt.into()),
+        account: info.account,
+        form: form(info.form),
+    }
+}
+
+/// A form by its number in the ABI.
+pub(crate) fn form(number: u8) -> Form {
+    [Form::Ratio, Form::Par, Form::Enumerated, Form::Geometric][usize::from(number)]
+}
+
+fn product_terms(terms: &Product) -> Catalog::Product {
+    Catalog::Product {
+        gauge: terms.gauge,
+        kind: u8::from(terms.kind == Kind::Protocol),
+        asset: terms.asset,
+        registrant: terms.registrant,
+        unitNum: terms.unit_num,
+        unitDen: terms.unit_den,
+        minSum: terms.min_sum,
+        eventLimit: terms.event_limit,
+        deductibleBps: terms.deductible.get() as u16,
+        lossCapBps: terms.loss_cap.get() as u16,
+        bountyBps: terms.bounty.get() as u16,
+        instant: terms.instant,
+        waitingPeriod: terms.waiting_period as u32,
+        reportWindow: terms.report_window as u32,
+        minTerm: terms.min_term as u32,
+        maxTerm: terms.max_term as u32,
+    }
+}
+
+fn wording_terms(terms: &Catalog::Product) -> Wording::Product {
+    use alloy::sol_types::SolValue;
+    Wording::Product::abi_decode(&terms.abi_encode()).expect("the same struct")
+}
+
+fn wording_gauge(info: &Catalog::GaugeInfo) -> Wording::GaugeInfo {
+    use alloy::sol_types::SolValue;
+    Wording::GaugeInfo::abi_decode(&info.abi_encode()).expect("the same struct")
+}
+
+fn pool_config(config: &PoolConfig) -> Pool::PoolConfig {
+    Pool::PoolConfig {
+        asset: config.asset,
+        curator: config.curator,
+        epoch: config.epoch as u32,
+        cooldown: config.cooldown as u32,
+        leverageBps: config.leverage.get(),
+        curatorShareBps: config.curator_share.get() as u16,
+        subordinationBps: config.subordination.get() as u16,
+        surplusBps: config.surplus.get() as u16,
+        weightBps: config.weights.map(|weight| weight.get() as u16),
+        costOfCapital: config.cost_of_capital.get(),
+        kink: config.kink.get(),
+        scarcityKink: config.scarcity_kink.get(),
+        scarcityFull: config.scarcity_full.get(),
+        surgeSlope: config.surge_slope.get(),
+        surgeMax: config.surge_max.get(),
+        surgeHalfLife: config.surge_half_life as u32,
+    }
+}
