@@ -226,3 +226,26 @@ fn another_chain_or_contract_gives_another_digest() {
     assert_ne!(here, digest(&message, 1, CONTRACT));
     assert_ne!(here, digest(&message, CHAIN_ID, SIGNERS[0]));
 }
+
+/// The text must name every field with its type hash, or signers read something else than they sign.
+#[test]
+fn the_document_names_every_field_and_type_hash() {
+    let text =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/interfaces.md")).unwrap();
+    let cap = Cap { id: B256::ZERO, cap: 0 };
+    assert!(text.contains(&cap.eip712_type_hash().to_string()), "{}", cap.eip712_type_hash());
+    for (name, message) in file()["messages"].as_object().unwrap() {
+        let section = text.split(&format!("### {name}\n")).nth(1).unwrap_or_else(|| panic!("{name}"));
+        let section = section.split("\n## ").next().unwrap().split("\n### ").next().unwrap();
+        assert!(section.contains(message["typeHash"].as_str().unwrap()), "{name}: {}", message["typeHash"]);
+        let signature = message["type"].as_str().unwrap();
+        let fields = signature.split(['(', ')']).nth(1).unwrap();
+        for field in fields.split(',') {
+            let (kind, field) = field.split_once(' ').unwrap();
+            assert!(section.contains(&format!("`{field}`")), "{name}.{field}");
+            let shared = ["signerSet", "nonce", "validFrom", "validUntil"].contains(&field);
+            let row = format!("| `{field}` | `{kind}` |");
+            assert!(section.contains(&row) || shared && text.contains(&row), "{name}.{field}: {kind}");
+        }
+    }
+}
