@@ -201,16 +201,21 @@ fn receipts_of_other_decimals_are_scaled() {
 }
 
 #[test]
-fn a_locked_bank_is_found_once_the_lock_is_over() {
+fn a_locked_bank_is_found_once_somebody_got_out() {
     on_both(|mut world| {
         let token = token(&mut world);
         let bank = world.deploy("LockedBank", &[named(token)]);
         world.equip(token, bank, ether(1_000));
         world.act(ALICE, bank, "lock(uint256)", &[ether(600)]);
         world.act(BOB, bank, "lock(uint256)", &[ether(400)]);
+        refused(&world, bank, |reason| matches!(reason, Reason::TooLittleSeen(_)));
+        world.pace = 8 * 86_400;
+        world.act(BOB, bank, "unlock()", &[]);
+        world.pace = 12;
+        world.act(CAROL, bank, "lock(uint256)", &[ether(50)]);
         let gauge = compiled(&world, bank);
         assert_eq!(gauge.spec.form, Form::Enumerated, "{:?}", gauge.explanation);
-        assert_eq!(sums(&world, &gauge), (ether(1_000), ether(1_000)));
+        assert_eq!(sums(&world, &gauge), (ether(650), ether(650)));
     });
 }
 
@@ -496,5 +501,126 @@ fn code_split_over_functions_is_refused() {
             &[selector("totalSupply()"), named(one), selector("owner()"), named(other)],
         );
         refused(&world, split, |reason| matches!(reason, Reason::CodeSplit { .. }));
+    });
+}
+
+#[test]
+fn a_crowdfund_and_a_bank_with_an_owners_vault_are_refused() {
+    on_both(|mut world| {
+        let fund = world.deploy("Crowdfund", &[named(MAKER), ether(100)]);
+        world.pay(ALICE, fund, "give()", &[], ether(30));
+        world.pay(BOB, fund, "give()", &[], ether(20));
+        assert!(world.compile(fund).is_err());
+        world.pay(CAROL, fund, "give()", &[], ether(60));
+        assert!(world.compile(fund).is_err());
+
+        let bank = world.deploy("SweptBank", &[named(MAKER)]);
+        world.pay(ALICE, bank, "put()", &[], ether(30));
+        world.pay(BOB, bank, "put()", &[], ether(20));
+        world.act(BOB, bank, "take(uint256)", &[ether(5)]);
+        refused(&world, bank, |reason| matches!(reason, Reason::AssetsMove(_)));
+    });
+}
+
+#[test]
+fn a_fee_on_transfer_raises_the_threshold() {
+    on_both(|mut world| {
+        let token = world.deploy("FeeToken", &[]);
+        let bank = world.deploy("StructBank", &[named(token)]);
+        world.equip(token, bank, ether(1_000));
+        world.act(ALICE, bank, "deposit(uint256)", &[ether(600)]);
+        refused(&world, bank, |reason| matches!(reason, Reason::TooLittleSeen(_)));
+        world.act(BOB, bank, "deposit(uint256)", &[ether(400)]);
+        world.act(ALICE, bank, "withdraw(uint256)", &[ether(100)]);
+        let gauge = compiled(&world, bank);
+        assert_eq!(gauge.spec.threshold, 160_000_000_000_000_000, "{:?}", gauge.explanation);
+        assert_eq!(sums(&world, &gauge), (ether(880), ether(900)));
+
+        let vault = world.deploy("OpenVault", &[]);
+        world.act(MAKER, vault, "initialize(address,address)", &[named(MAKER), named(token)]);
+        world.equip(token, vault, ether(1_000));
+        world.act(ALICE, vault, "stake(uint256)", &[ether(600)]);
+        world.act(BOB, vault, "stake(uint256)", &[ether(400)]);
+        let gauge = compiled(&world, vault);
+        assert!(gauge.spec.threshold >= 60_000_000_000_000_000, "{}", gauge.spec.threshold);
+    });
+}
+
+#[test]
+fn a_loan_taken_again_before_it_is_booked_is_measured() {
+    on_both(|mut world| {
+        let token = world.deploy("HookToken", &[]);
+        let market = world.deploy("LateMarket", &[named(token)]);
+        world.equip(token, market, ether(1_000));
+        world.act(ALICE, market, "mint(uint256)", &[ether(600)]);
+        world.act(BOB, market, "mint(uint256)", &[ether(300)]);
+        world.act(BOB, market, "borrow(uint256)", &[ether(100)]);
+        world.act(BOB, market, "repay(uint256)", &[ether(40)]);
+        world.act(ALICE, market, "redeem(uint256)", &[ether(50)]);
+        let gauge = compiled(&world, market);
+        assert_eq!(gauge.spec.form, Form::Ratio, "{:?}", gauge.explanation);
+        assert_eq!(sums(&world, &gauge), (ether(850), ether(850)));
+        let thief = world.deploy("LateBorrower", &[named(market)]);
+        world.act(THIEF, token, "approve(address,uint256)", &[named(thief), U256::MAX]);
+        world.act(THIEF, thief, "go(uint256,uint256,uint256)", &[ether(200), ether(60), word(4)]);
+        // Four loans of sixty against one booked.
+        assert_eq!(sums(&world, &gauge), (ether(870), ether(1_050)));
+    });
+}
+
+#[test]
+fn a_vault_initialised_again_is_measured() {
+    on_both(|mut world| {
+        let token = token(&mut world);
+        let vault = world.deploy("OpenVault", &[]);
+        world.act(MAKER, vault, "initialize(address,address)", &[named(MAKER), named(token)]);
+        world.equip(token, vault, ether(1_000));
+        world.act(ALICE, vault, "stake(uint256)", &[ether(600)]);
+        world.act(BOB, vault, "stake(uint256)", &[ether(400)]);
+        let gauge = compiled(&world, vault);
+        assert_eq!(gauge.spec.form, Form::Ratio, "{:?}", gauge.explanation);
+        world.act(THIEF, vault, "initialize(address,address)", &[named(THIEF), named(token)]);
+        assert_eq!(sums(&world, &gauge), (ether(1_000), ether(1_000)));
+        world.act(THIEF, vault, "recover(address,uint256)", &[named(token), ether(900)]);
+        assert_eq!(sums(&world, &gauge), (ether(100), ether(1_000)));
+    });
+}
+
+#[test]
+fn a_bank_that_runs_any_call_is_measured() {
+    on_both(|mut world| {
+        let token = token(&mut world);
+        let bank = world.deploy("CallingBank", &[named(token)]);
+        world.equip(token, bank, ether(1_000));
+        trade(&mut world, bank, "deposit(uint256)", "withdraw(uint256)");
+        let gauge = compiled(&world, bank);
+        assert_eq!(gauge.spec.form, Form::Par, "{:?}", gauge.explanation);
+        let inner = world::call("transfer(address,uint256)", &[named(THIEF), ether(950)]);
+        let mut padded = inner.to_vec();
+        padded.resize(96, 0);
+        let tail: Vec<U256> = padded.chunks(32).map(U256::from_be_slice).collect();
+        let mut arguments = vec![named(token), word(64), word(68)];
+        arguments.extend(tail);
+        world.act(THIEF, bank, "run(address,bytes)", &arguments);
+        assert_eq!(sums(&world, &gauge), (U256::ZERO, ether(950)));
+    });
+}
+
+#[test]
+fn a_pair_whose_reserve_is_taken_is_measured() {
+    on_both(|mut world| {
+        let (one, other) = two_tokens(&mut world);
+        let pair = world.deploy("WrongPair", &[named(one), named(other)]);
+        world.equip(one, pair, ether(10_000));
+        world.equip(other, pair, ether(10_000));
+        world.act(ALICE, pair, "add(uint256,uint256)", &[ether(1_000), ether(4_000)]);
+        world.act(BOB, pair, "swap(uint256,bool)", &[ether(10), word(1)]);
+        world.act(BOB, pair, "swap(uint256,bool)", &[ether(20), word(0)]);
+        let gauge = compiled(&world, pair);
+        assert_eq!(gauge.spec.form, Form::Geometric, "{:?}", gauge.explanation);
+        let before = sums(&world, &gauge);
+        world.act(THIEF, pair, "skimReserve(uint128,uint256)", &[ether(700), word(7_777_777_777)]);
+        let after = sums(&world, &gauge);
+        assert!(after.0 < before.0 * U256::from(6) / U256::from(10), "{before:?} {after:?}");
     });
 }

@@ -64,7 +64,7 @@ pub(crate) struct Purse {
 }
 
 /// Native coin given to every simulated caller, in wei.
-const NATIVE_GIFT: U256 = U256::from_limbs([0, 1 << 20, 0, 0]);
+pub(crate) const NATIVE_GIFT: U256 = U256::from_limbs([0, 1 << 20, 0, 0]);
 
 impl Purse {
     /// Funds a caller with every asset: ten times what the subject holds, and at least a million

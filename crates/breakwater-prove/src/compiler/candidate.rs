@@ -20,9 +20,6 @@ use crate::gauge::{Form, GaugeSpec, Holding, Pin, PinnedAccount, Side, SpecError
 const SHARES_MIN: u128 = 100;
 /// The default floor is this part of the claims when the gauge is compiled.
 const FLOOR_DEN: u128 = 100;
-/// A gauge over a token that takes a fee gets a threshold of at least this many fees, so that a
-/// deposit as large as all before it is not taken for a loss.
-const FEES_PER_THRESHOLD: u64 = 4;
 /// Wad per millionth.
 const WAD_PER_PPM: u64 = 1_000_000_000_000;
 
@@ -41,7 +38,8 @@ pub(crate) struct Candidate {
     /// Why it is what it is, one sentence each.
     pub(crate) reasons: Vec<String>,
     pub(crate) warnings: Vec<String>,
-    pub(crate) fee_ppm: u64,
+    /// Least threshold that keeps ordinary deposits from looking like losses, in 1e-6.
+    pub(crate) least_threshold_ppm: u64,
 }
 
 impl Candidate {
@@ -127,12 +125,12 @@ impl Candidate {
         if claims < least || claims == 0 {
             return Err(Reason::BelowFloor { claims, floor: least.max(1) });
         }
-        let fees = self.fee_ppm.saturating_mul(WAD_PER_PPM).saturating_mul(FEES_PER_THRESHOLD);
+        let least_threshold = self.least_threshold_ppm.saturating_mul(WAD_PER_PPM);
         let mut spec = GaugeSpec {
             chain_id,
             form: self.form,
             asset: self.asset,
-            threshold: options.threshold.max(fees).min(limits::THRESHOLD_MAX),
+            threshold: options.threshold.max(least_threshold).min(limits::THRESHOLD_MAX),
             growth: if shares { options.growth } else { 0 },
             pinned_at: if shares { view.head().timestamp } else { 0 },
             floor,

@@ -8,7 +8,6 @@ use breakwater_evm::{Rules, View};
 
 use super::{
     asset::Asset,
-    code,
     effect::{Effect, Origin, size},
     ledger::{self, Fit, Ledger, Scales, Writes, claim_moves, fit, scaled, scales},
     linear::Leaf,
@@ -91,6 +90,14 @@ impl<'a> Evidence<'a> {
     /// Moves of an asset in each effect.
     pub(crate) fn asset_moves(&self, asset: usize) -> &[I256] {
         self.moves.get(asset).map_or(&[], Vec::as_slice)
+    }
+
+    /// Deposits and withdrawals of claims that the chain has seen.
+    pub(crate) fn chain_moves(&self, claims: &Claims) -> (usize, usize) {
+        let held = self.asset_moves(claims.asset);
+        let chain = claims.moves.iter().zip(held).take(self.scene.effects.len());
+        let ins = chain.clone().filter(|(claim, asset)| claim.is_positive() && asset.is_positive()).count();
+        (ins, chain.filter(|(claim, asset)| claim.is_negative() && asset.is_negative()).count())
     }
 
     /// Ledgers to consider: where getters read, exactly there; elsewhere in the usual places.
@@ -220,8 +227,7 @@ impl<'a> Evidence<'a> {
     fn judge_leak(&self, claims: &Claims, index: usize, notes: &mut Vec<String>) -> Result<(), Reason> {
         let effect = &self.effects[index];
         let what = format!("{} {}", effect.origin, effect.selector());
-        let place = self.own_place(effect, claims.asset)?;
-        if let Some(place) = place {
+        if let Some(place) = self.own_place(effect, claims.asset) {
             return Err(Reason::AssetsMove(format!("to {place}, {what}")));
         }
         if matches!(effect.origin, Origin::Chain { .. }) {
@@ -285,7 +291,7 @@ impl<'a> Evidence<'a> {
             if !taken || claim.is_negative() {
                 continue;
             }
-            if let Some(place) = self.own_place(&trial.effect, claims.asset)? {
+            if let Some(place) = self.own_place(&trial.effect, claims.asset) {
                 return Err(Reason::AssetsMove(format!("to {place}, {}", trial.effect.origin)));
             }
             if books(&trial.effect, self.scene.subject, size(trial.effect.moved(&asset.leaf))) {
@@ -305,18 +311,16 @@ impl<'a> Evidence<'a> {
         claim_moves(&claims.ledger, &writes, 1).into_iter().next().unwrap_or_default()
     }
 
-    /// A contract that received the asset, that the caller did not name, and that is not the caller.
-    fn own_place(&self, effect: &Effect, asset: usize) -> Result<Option<Address>, Reason> {
+    /// Who received most of the asset, unless it is the caller or somebody whom the call names: a
+    /// place that the subject itself knows.
+    fn own_place(&self, effect: &Effect, asset: usize) -> Option<Address> {
         let token = self.assets[asset].token;
-        for moved in effect.transfers.iter().filter(|t| t.asset == token && t.from == self.scene.subject) {
-            let named = effect.data.get(4..).unwrap_or_default().chunks(32).any(|word| {
-                word.len() == 32 && word[12..] == moved.to[..] && word[..12].iter().all(|byte| *byte == 0)
-            });
-            if moved.to != effect.caller && !named && code::has_code(&self.scene.view, moved.to)? {
-                return Ok(Some(moved.to));
-            }
-        }
-        Ok(None)
+        let sent = effect.transfers.iter().filter(|t| t.asset == token && t.from == self.scene.subject);
+        // A token may send part of every payment to a place of its own; the most of it counts.
+        let to = sent.max_by_key(|t| t.amount)?.to;
+        let word = to.into_word();
+        let named = effect.data.get(4..).unwrap_or_default().chunks_exact(32).any(|chunk| chunk == word);
+        (to != effect.caller && to != effect.to && !named).then_some(to)
     }
 
     /// The ledger's total, if a plain word follows it.

@@ -20,6 +20,11 @@ use crate::gauge::Form;
 const CONVERT_TO_ASSETS: [u8; 4] = [0x07, 0xa2, 0xd1, 0x3a];
 /// Relative error of a conversion view, in 1e-2.
 const CONVERT_PERCENT: u64 = 1;
+/// Fees that a threshold of fixed claims leaves room for: a deposit of that many times half of all
+/// others is not taken for a loss.
+const FEES_PER_THRESHOLD: u64 = 8;
+/// Deposits on the chain that must have been seen of a token that takes a fee.
+const FEE_DEPOSITS_NEEDED: usize = 2;
 /// Part of the assets whose loss in one call counts as assets leaving, as a divisor.
 const LEAK_DEN: u64 = 100;
 
@@ -55,6 +60,9 @@ fn single(
     let asset = &evidence.assets[claims.asset];
     let total = evidence.total(claims, shown)?;
     let withdrawal = Withdrawal::find(evidence.probes, claims.ledger, asset);
+    if withdrawal.as_ref().is_some_and(Withdrawal::is_later) && evidence.chain_moves(claims).1 == 0 {
+        return Err(Reason::TooLittleSeen("withdrawals go through only after a time, and none was seen yet"));
+    }
     let follows = claims.par.as_ref().filter(|(_, fit)| fit.follows());
     let reactions = match &withdrawal {
         Some(withdrawal) => withdrawal.reactions(evidence.scene, shown)?,
@@ -66,11 +74,6 @@ fn single(
                 return Err(Reason::Payout("it pays more with time than it owes in its words".to_owned()));
             }
             fixed(evidence, claims, *scales, fit, total, &withdrawal.trial.trace)
-        }
-        (Some((scales, fit)), None)
-            if fit.outs > 0 && total.is_none() && sums_of(surface, asset.leaf).next().is_none() =>
-        {
-            fixed(evidence, claims, *scales, fit, None, &Trace::default())
         }
         _ => match total {
             Some(total) => shares(evidence, surface, claims, total, withdrawal.as_ref(), &reactions),
@@ -108,6 +111,11 @@ fn fixed(
     if let Some(what) = evidence.lending(claims) {
         return Err(Reason::Lending(what));
     }
+    if fit.fee_ppm > 0 && evidence.chain_moves(claims).0 < FEE_DEPOSITS_NEEDED {
+        return Err(Reason::TooLittleSeen(
+            "the token takes a fee, and too few deposits show how large they are",
+        ));
+    }
     let mut warnings = evidence.check_fixed(claims, fit)?;
     let asset = &evidence.assets[claims.asset];
     warnings
@@ -131,7 +139,8 @@ fn fixed(
                 .to_owned(),
         ],
         warnings,
-        fee_ppm: fit.fee_ppm,
+        // A deposit many times all others lifts what is owed by more than what comes in.
+        least_threshold_ppm: fit.fee_ppm.saturating_mul(FEES_PER_THRESHOLD),
     };
     candidate.reasons.push(match total {
         Some(_) => "One word always moved as the sum of the claims did: the total.".to_owned(),
@@ -171,7 +180,8 @@ fn shares(
             how,
         ],
         warnings,
-        fee_ppm: 0,
+        // Whatever a deposit's size, shares lose at most its fee by it.
+        least_threshold_ppm: entry_fee_ppm(evidence, &linear, &total)?.saturating_mul(3),
     };
     let mut views = Vec::new();
     for sum in &candidate.sums {
@@ -180,6 +190,34 @@ fn shares(
     let paid: Vec<&Trace> = withdrawal.iter().map(|withdrawal| &withdrawal.trial.trace).collect();
     candidate.pin(evidence, &views, &paid)?;
     Ok(candidate)
+}
+
+/// Largest part of a simulated deposit that made shares without arriving, in 1e-6, rounded up; only
+/// deposits on the state as it is count, since there the price of a share is known.
+fn entry_fee_ppm(evidence: &Evidence<'_>, assets: &Linear, total: &Leaf) -> Result<u64, Reason> {
+    let view = &evidence.scene.view;
+    let (held, supply) = (assets.read(view)?, total.read(view)?);
+    let mut most = 0;
+    for trial in evidence.probes.first_deposits() {
+        let made = trial.effect.moved(total);
+        let came = sum_moved(assets, &trial.effect);
+        if made.is_positive() && came.is_positive() && !supply.is_zero() {
+            let worth = size(made).saturating_mul(held) / supply;
+            // One share more or less is rounding.
+            let missing = worth.saturating_sub(size(came)).saturating_sub(held / supply + U256::from(2));
+            let ppm = missing.saturating_mul(U256::from(1_000_000)).div_ceil(worth.max(U256::ONE));
+            most = most.max(u64::try_from(ppm).unwrap_or(u64::MAX));
+        }
+    }
+    Ok(most)
+}
+
+/// How a sum moved in an effect.
+fn sum_moved(assets: &Linear, effect: &Effect) -> I256 {
+    assets.parts.iter().fold(I256::ZERO, |sum, part| {
+        let one = effect.moved(&part.leaf).saturating_mul(I256::try_from(part.scale).unwrap_or(I256::MAX));
+        if part.negative { sum.saturating_sub(one) } else { sum.saturating_add(one) }
+    })
 }
 
 /// Another asset that came in when shares were made and went out when they were burned.
@@ -261,11 +299,7 @@ fn check_shares(
     let held = assets.read(&evidence.scene.view)?;
     let mut warnings = Vec::new();
     let leaves = |effect: &Effect| {
-        let moved = assets.parts.iter().fold(I256::ZERO, |sum, part| {
-            let one =
-                effect.moved(&part.leaf).saturating_mul(I256::try_from(part.scale).unwrap_or(I256::MAX));
-            if part.negative { sum.saturating_sub(one) } else { sum.saturating_add(one) }
-        });
+        let moved = sum_moved(assets, effect);
         moved.is_negative() && size(moved) > held / U256::from(LEAK_DEN)
     };
     for (index, effect) in evidence.effects.iter().enumerate() {
@@ -273,8 +307,8 @@ fn check_shares(
             continue;
         }
         let what = format!("{} {}", effect.origin, effect.selector());
-        let to_others = effect.transfers.iter().any(|t| t.asset == *token && t.to == effect.caller);
-        if matches!(effect.origin, Origin::Chain { .. }) || !to_others {
+        let to_caller = effect.transfers.iter().any(|t| t.asset == *token && t.to == effect.caller);
+        if matches!(effect.origin, Origin::Chain { .. }) || !to_caller {
             return Err(Reason::AssetsMove(what));
         }
         warnings
@@ -282,11 +316,6 @@ fn check_shares(
     }
     warnings.extend(evidence.check_privileged(claims, false, leaves)?);
     Ok(warnings)
-}
-
-/// Views that show a sum with this number in it.
-fn sums_of(surface: &Surface, leaf: Leaf) -> impl Iterator<Item = &Sum> {
-    surface.sums.iter().filter(move |sum| sum.linear.parts.iter().any(|part| part.leaf == leaf))
 }
 
 fn geometric(evidence: &Evidence<'_>, pool: Pool) -> Result<(Candidate, Claims), Reason> {
@@ -309,7 +338,7 @@ fn geometric(evidence: &Evidence<'_>, pool: Pool) -> Result<(Candidate, Claims),
             "Two words moved as the token balances did, and no swap lowered their product.".to_owned(),
         ],
         warnings: Vec::new(),
-        fee_ppm: 0,
+        least_threshold_ppm: 0,
     };
     candidate.pin(evidence, &[], &[])?;
     Ok((candidate, pool.claims))

@@ -145,7 +145,7 @@ fn build(reader: &Reader, subject: Address, options: &CompileOptions) -> Result<
     let writes = ledger::writes(&scene.effects, &scene.preimages, subject);
     let keyed: Vec<Address> = keyed(&writes);
     let getters = surface::getters(&scene, &assets, &keyed)?;
-    let probes = Probes::run(&scene, &assets, &writes)?;
+    let probes = Probes::run(&scene, &assets, &writes, options.rules)?;
     let evidence = Evidence::gather(&scene, &assets, &getters, &probes, options.rules)?;
     let (candidate, claims) = match form::candidate(&evidence, &surface) {
         // Without claims on what can be read, a token that cannot be read is the better reason.
@@ -231,8 +231,11 @@ fn explain(spec: &GaugeSpec, candidate: &candidate::Candidate, scene: &Scene) ->
             scene.logic.pins.len()
         ));
     }
-    if candidate.fee_ppm > 0 {
-        all.push(format!("Deposits arrived short by up to {} parts per million.", candidate.fee_ppm));
+    if candidate.least_threshold_ppm > 0 {
+        all.push(format!(
+            "Deposits arrive short, so the threshold is at least {} parts per million.",
+            candidate.least_threshold_ppm
+        ));
     }
     all
 }

@@ -40,6 +40,7 @@ pub(crate) struct Withdrawal<'a> {
     asset: &'a Asset,
     claim: U256,
     paid: U256,
+    later: bool,
 }
 
 /// How a number affects what a withdrawal pays per claim.
@@ -69,10 +70,16 @@ impl<'a> Withdrawal<'a> {
                     asset,
                     claim: owed,
                     paid: got,
+                    later: stage.later,
                 })
             })
             // What is paid now says more than what is paid a year later, interest included.
-            .max_by_key(|withdrawal| (!probes.stages[withdrawal.trial.stage].later, withdrawal.paid))
+            .max_by_key(|withdrawal| (!withdrawal.later, withdrawal.paid))
+    }
+
+    /// Whether it goes through only after time was let pass.
+    pub(crate) fn is_later(&self) -> bool {
+        self.later
     }
 
     /// Numbers that move what is paid per claim.

@@ -7,13 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::primitives::{Address, Bytes, U256, address, hex};
-use breakwater_evm::{CallRequest, EvmError, Fork, Trace, Want};
+use breakwater_evm::{CallRequest, EvmError, Fork, Rules, Trace, View, Want};
 
 use super::{
     abi::{Fill, Function, Kind, encode},
-    asset::{Asset, Purse},
+    asset::{Asset, NATIVE_GIFT, Purse},
     code::names,
-    effect::{Effect, size},
+    effect::{Effect, Origin, size},
     ledger::Writes,
     linear::{Leaf, address_in, field},
     scene::Scene,
@@ -28,13 +28,15 @@ const TRIALS_MAX: usize = 6_000;
 /// Ways in which one function is tried by one caller.
 const ATTEMPTS_MAX: usize = 48;
 /// States acted on: callers, one of them later, and continued ones.
-const STAGES_MAX: usize = HOLDERS + 1 + PRIVILEGED + 1 + CONTINUED;
+const STAGES_MAX: usize = HOLDERS + 1 + PRIVILEGED + 1 + REPEATED + CONTINUED;
 /// Gas of one simulated call; plenty for an honest function, a bound on a hostile one.
 const PROBE_GAS: u64 = 3_000_000;
 /// Holders that are impersonated.
 const HOLDERS: usize = 3;
 /// Privileged accounts that are impersonated.
 const PRIVILEGED: usize = 6;
+/// Withdrawals of the chain that are repeated.
+const REPEATED: usize = 3;
 /// Deposits and borrowings that are continued.
 const CONTINUED: usize = 6;
 /// Numbers tried for one function.
@@ -93,7 +95,12 @@ pub(crate) struct Probes {
 
 impl Probes {
     /// Tries everything once, then continues after deposits and borrowings.
-    pub(crate) fn run(scene: &Scene, assets: &[Asset], writes: &Writes) -> Result<Self, EvmError> {
+    pub(crate) fn run(
+        scene: &Scene,
+        assets: &[Asset],
+        writes: &Writes,
+        rules: Rules,
+    ) -> Result<Self, EvmError> {
         let mut probes = Self::default();
         let mut purse = Purse::default();
         for (caller, role) in cast(scene, assets, writes)? {
@@ -105,6 +112,7 @@ impl Probes {
         for stage in 0..probes.stages.len() {
             probes.act(scene, assets, writes, stage)?;
         }
+        probes.repeat_withdrawals(scene, assets, rules)?;
         let continued = probes.worth_continuing(assets);
         for trial in continued {
             let stage = probes.continue_after(trial)?;
@@ -120,6 +128,35 @@ impl Probes {
         fork.advance(LATER_SECONDS, LATER_SECONDS / 12);
         let (caller, role) = (holder.caller, holder.role);
         self.stages.push(Stage { fork, caller, role, after: " a year later".to_owned(), later: true });
+    }
+
+    /// Trials on the state as it is, where nothing was done or let pass before.
+    pub(crate) fn first_deposits(&self) -> impl Iterator<Item = &Trial> {
+        self.trials.iter().filter(|trial| {
+            let stage = &self.stages[trial.stage];
+            stage.after.is_empty() && trial.role != Role::Privileged
+        })
+    }
+
+    /// Withdrawals that the chain has seen, once more on the state before them: some need what only
+    /// their senders could provide.
+    fn repeat_withdrawals(&mut self, scene: &Scene, assets: &[Asset], rules: Rules) -> Result<(), EvmError> {
+        let gone = |effect: &&Effect| {
+            effect.to == scene.subject && assets.iter().any(|asset| effect.moved(&asset.leaf).is_negative())
+        };
+        for effect in scene.effects.iter().rev().filter(gone).take(REPEATED) {
+            let Origin::Chain { block } = effect.origin else { continue };
+            let before = View::at(scene.view.reader(), block.saturating_sub(1), rules)?;
+            let mut fork = before.fork();
+            fork.set_balance(effect.caller, before.balance(effect.caller)?.saturating_add(NATIVE_GIFT))?;
+            let request = CallRequest::new(scene.subject, effect.data.clone()).from(effect.caller);
+            let request = request.with_value(effect.value);
+            let after = format!(" as in block {block}");
+            let (caller, role) = (effect.caller, Role::Holder);
+            self.stages.push(Stage { fork, caller, role, after, later: false });
+            self.attempt(scene, assets, self.stages.len() - 1, request)?;
+        }
+        Ok(())
     }
 
     /// What the subject held of an asset after a trial.
