@@ -193,7 +193,9 @@ impl Pool {
         let burned =
             if want == 0 { shares } else { mul_div_ceil(shares, U256::from(paid), U256::from(want))? };
         let address = tranche.address;
-        self.tranche_mut(layer).burn(cx, address, burned)?;
+        if !burned.is_zero() {
+            self.tranche_mut(layer).burn(cx, address, burned)?;
+        }
         self.redemptions_processed(cx.block, layer, request_id, epoch, burned, paid)?;
         let remaining = shares - burned;
         cx.emit(address, Event::RedemptionsProcessed { request_id, shares: burned, assets: paid, remaining });
