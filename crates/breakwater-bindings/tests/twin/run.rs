@@ -1,5 +1,6 @@
 //! Random sequences, and what is told about one on which the sides differ.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use breakwater_policy::ops::{Generator, Op};
@@ -12,7 +13,9 @@ use crate::stage::Stage;
 /// Operations between two comparisons of everything.
 const EVERYTHING: usize = 50;
 /// How long a failing sequence is shortened.
-const SHRINKING: Duration = Duration::from_secs(90);
+const SHRINKING: Duration = Duration::from_secs(60);
+/// Operations that name what comes after them: without one of these, later ids mean something else.
+const NAMING: [&str; 3] = ["Buy", "Open", "Pass"];
 
 /// Plays one seed.
 ///
@@ -65,6 +68,9 @@ fn report(stage: &Stage, seed: u64, ops: &[Op], what: &str) -> String {
     // The last comparison of everything was good.
     let good = (ops.len().saturating_sub(1) / EVERYTHING) * EVERYTHING;
     let (index, first) = failure(stage, ops, good).unwrap_or((ops.len() - 1, what.to_owned()));
+    if std::env::var("BREAKWATER_SHRINK").is_ok_and(|value| value == "0") {
+        return format!("seed {seed}, operation {index}: {:?}\n{first}\n", ops[index.min(ops.len() - 1)]);
+    }
     let short = shorten(stage, ops[..=index.min(ops.len() - 1)].to_vec());
     let (_, shown) = failure(stage, &short, 0).unwrap_or((0, first.clone()));
     let mut text = format!(
@@ -81,6 +87,16 @@ fn report(stage: &Stage, seed: u64, ops: &[Op], what: &str) -> String {
 /// Leaves out what the difference does not need, in ever smaller pieces.
 fn shorten(stage: &Stage, mut ops: Vec<Op>) -> Vec<Op> {
     let started = Instant::now();
+    let names: BTreeSet<String> = ops.iter().map(Op::name).collect();
+    for name in names.iter().filter(|name| !NAMING.contains(&name.as_str())) {
+        if started.elapsed() > SHRINKING {
+            return ops;
+        }
+        let rest: Vec<Op> = ops.iter().filter(|op| op.name() != *name).cloned().collect();
+        if let Some((index, _)) = failure(stage, &rest, usize::MAX) {
+            ops = rest[..(index + 1).min(rest.len())].to_vec();
+        }
+    }
     let mut size = ops.len().div_ceil(2);
     while size > 0 {
         let mut at = 0;
