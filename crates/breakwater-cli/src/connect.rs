@@ -1,7 +1,7 @@
 //! From flags to endpoints and signers.
 
 use alloy::signers::local::PrivateKeySigner;
-use breakwater_chain::{ChainError, Endpoints, Limits};
+use breakwater_chain::{ANVIL_ENV, Anvil, ChainError, Endpoints, Limits};
 
 use crate::args::{Rpc, Wallet};
 use crate::failure::Failure;
@@ -12,6 +12,15 @@ pub(crate) fn endpoints(rpc: &Rpc) -> Result<Endpoints, Failure> {
         Failure::usage(format!("--rpc-url: {error}"))
             .right("--rpc-url https://host/path, once for each endpoint")
             .more("breakwater chain check --help")
+    })
+}
+
+/// Looks for anvil before anything is begun that needs it.
+pub(crate) fn find_anvil() -> Result<(), Failure> {
+    Anvil::find().map(|_| ()).map_err(|error| {
+        Failure::new(error.to_string())
+            .right(format!("cargo xtask setup, or {ANVIL_ENV} with the path of the native anvil binary"))
+            .more("README.md")
     })
 }
 

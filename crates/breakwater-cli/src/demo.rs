@@ -7,6 +7,7 @@ use alloy::primitives::U256;
 use serde_json::json;
 
 use crate::books::{Books, LAYERS};
+use crate::connect;
 use crate::demo::scenery::{DECIMALS, SYMBOL, Scenery};
 use crate::failure::{Failure, Outcome};
 use crate::style::{Screen, amount, grouped, table};
@@ -14,12 +15,9 @@ use crate::trouble::Trouble;
 
 /// Plays the demo; books that do not balance are a failure.
 pub(crate) async fn demo(screen: &Screen) -> Result<Outcome, Failure> {
+    connect::find_anvil()?;
     let started = std::time::Instant::now();
-    let balanced = play(screen).await.map_err(|trouble| {
-        Failure::new(trouble.to_string())
-            .right("anvil where BREAKWATER_ANVIL, the contracts' tools or PATH name it")
-            .more("README.md, \"Try it\"")
-    })?;
+    let balanced = play(screen).await.map_err(|trouble| Failure::new(trouble.to_string()))?;
     screen.say(format!("\n{:.1} s", started.elapsed().as_secs_f32()));
     Ok(if balanced { Outcome::Ok } else { Outcome::Failed })
 }

@@ -12,6 +12,9 @@ use crate::local::Local;
 use crate::market::{DWELL, Market};
 use crate::trouble::Trouble;
 
+/// How often a tick is tried again when its error may heal.
+const RETRIES_MAX: u32 = 3;
+
 /// A keeper with its journal in a folder of its own.
 pub(crate) struct LocalKeeper {
     keeper: Keeper,
@@ -65,9 +68,15 @@ impl LocalKeeper {
         Ok(Self { keeper: Keeper::new(parts).await?, _journal: None })
     }
 
-    /// Handles what is new on the chain.
+    /// Handles what is new on the chain; a busy machine gets a few chances.
     pub(crate) async fn tick(&mut self) -> Result<TickReport, Trouble> {
-        Ok(self.keeper.tick().await?)
+        let mut failed = 0;
+        loop {
+            match self.keeper.tick().await {
+                Err(error) if error.is_transient() && failed < RETRIES_MAX => failed += 1,
+                outcome => return Ok(outcome?),
+            }
+        }
     }
 
     /// Whether an incident dwells.

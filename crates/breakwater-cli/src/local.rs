@@ -11,6 +11,8 @@ use alloy::signers::local::PrivateKeySigner;
 use breakwater_chain::{Anvil, AnvilError, ChainError, Endpoints, Head, Receipt};
 use serde_json::{Value, json};
 
+use crate::revert;
+
 /// Wei that each of our own accounts starts with: enough for any number of transactions.
 const PURSE: u128 = 1_000_000 * 1_000_000_000_000_000_000;
 
@@ -327,10 +329,10 @@ impl Local {
         let trace: Result<Value, _> =
             self.endpoints().request("debug_traceTransaction", (hash, options)).await;
         match trace {
-            Ok(trace) => crate::revert::describe(
-                trace["output"].as_str().and_then(|output| output.parse().ok()).unwrap_or_default(),
-                trace["error"].as_str(),
-            ),
+            Ok(trace) => {
+                let output = trace["output"].as_str().and_then(|output| output.parse().ok());
+                revert::describe(&output.unwrap_or_default(), trace["error"].as_str())
+            }
             Err(error) => format!("no trace: {error}"),
         }
     }

@@ -181,14 +181,14 @@ impl Market {
         Ok((product, local.time() + delay))
     }
 
-    /// Buys cover for a position account that consents by buying itself, for about a month.
+    /// Buys cover for a position account that consents by buying itself, for about a month; its inception, seconds.
     pub(crate) async fn buy(
         &self,
         local: &mut Local,
         buyer: &Actor,
         product: B256,
         sum: u128,
-    ) -> Result<Bought, LocalError> {
+    ) -> Result<u64, LocalError> {
         let inception = local.time() + 1 + u64::from(self.setup.waiting);
         let expiry = (inception / DAY + TERM_DAYS) * DAY;
         let purchase = Policies::Purchase {
@@ -206,7 +206,7 @@ impl Market {
         let receipt = local.run(buyer, Call::to("buying cover", self.deployment.policies, &call)).await?;
         let bought = receipt.logs.iter().find_map(|log| Policies::Bought::decode_log(log).ok());
         let bought = bought.ok_or_else(|| LocalError::Missing { what: "event Bought".to_owned() })?;
-        Ok(Bought { id: bought.id, premium: bought.premium, inception: bought.policy.inception })
+        Ok(bought.policy.inception)
     }
 
     /// Deposits of all three tranches, processed in the next epoch and claimed; the curator's is locked.
@@ -333,17 +333,6 @@ fn pool_config(cast: &Cast, asset: Address, setup: Setup) -> PoolConfig {
         surge_max: 2 * WAD,
         surge_half_life: 7 * 86_400,
     }
-}
-
-/// Cover that was bought.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Bought {
-    /// Token id.
-    pub(crate) id: U256,
-    /// Pool units.
-    pub(crate) premium: U256,
-    /// Seconds.
-    pub(crate) inception: u64,
 }
 
 /// Wad a year on every product: two per cent.

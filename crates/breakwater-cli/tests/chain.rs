@@ -1,4 +1,5 @@
 //! `breakwater chain check` against a chain that can prove losses.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! The demo: two attacks, paid for, and books that balance to the unit.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 
 mod support;
 

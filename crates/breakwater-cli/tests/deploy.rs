@@ -1,4 +1,5 @@
 //! `breakwater deploy` and `breakwater node` on a local chain, as an operator uses them.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Harmless transactions that look like attacks: no incident may come of them.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 
 mod support;
 

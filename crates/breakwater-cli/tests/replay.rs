@@ -1,4 +1,5 @@
 //! Attack cases of the corpus: what is proven is exact, and nothing harmless opens an incident.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! What wrong usage and unreachable chains look like to a person and to a script.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 
 mod support;
 

@@ -83,8 +83,8 @@ impl Cover {
     pub(crate) async fn buy(&mut self, local: &mut Local, market: &Market) -> Result<bool, Trouble> {
         match self.stage {
             Stage::Offered { product, effective_at, sum } if local.time() + 1 >= effective_at => {
-                let bought = market.buy(local, &market.cast.registrant, product, sum).await?;
-                self.stage = Stage::Bought { inception: bought.inception };
+                let inception = market.buy(local, &market.cast.registrant, product, sum).await?;
+                self.stage = Stage::Bought { inception };
                 Ok(true)
             }
             _ => Ok(false),

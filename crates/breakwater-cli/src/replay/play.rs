@@ -28,6 +28,9 @@ const SETUP: Setup = Setup {
     purse: 100_000_000_000_000_000_000_000_000_000,
 };
 
+/// Blocks, a second apart, that listing a gauge and offering a product on it take.
+const SEEK_BLOCKS: u64 = 3;
+
 /// Blocks that are made at most after the last step; a dwell and its answers take fewer.
 const AFTERMATH_BLOCKS_MAX: u64 = 400;
 
@@ -79,12 +82,16 @@ impl Play {
     async fn between(&mut self, until: u64) -> Result<(), Trouble> {
         self.keeper_works().await?;
         for cover in &mut self.covers {
-            cover.seek(&mut self.local, &self.market).await?;
+            if self.local.time() + SEEK_BLOCKS <= until {
+                cover.seek(&mut self.local, &self.market).await?;
+            }
         }
         while self.local.time() < until {
             let mut bought = false;
             for cover in &mut self.covers {
-                bought |= cover.buy(&mut self.local, &self.market).await?;
+                if self.local.time() < until {
+                    bought |= cover.buy(&mut self.local, &self.market).await?;
+                }
             }
             let waits = self.covers.iter().any(|cover| cover.waits(self.local.time()));
             if !bought && !waits && self.local.pooled().await? == 0 {
