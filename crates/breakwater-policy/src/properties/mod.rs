@@ -2,6 +2,7 @@
 
 mod capital;
 mod cover;
+mod edges;
 mod invariants;
 mod lane;
 mod life;
