@@ -160,3 +160,21 @@ async fn trouble_is_named_before_anything_is_sent() {
     let error = run(&plan(&here).unwrap(), &local, |_, _| {}).await.unwrap_err();
     assert!(matches!(error, RunError::WrongProxy), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_a_deployment_is_not_taken_for_a_whole_one() {
+    let Some(local) = Local::start("half a deployment", &[]) else { return };
+    let whole = plan(&config(&local).await).unwrap();
+    let mut half = whole.clone();
+    half.steps.retain(|step| step.name.starts_with("create") && !step.name.contains("Pool"));
+    let deployment = run(&half, &local, |_, _| {}).await.unwrap();
+    let findings = verify(&local, &deployment).await.unwrap();
+    let found = broken(&findings);
+    for words in ["wired to Policies", "timelock alone is admin", "is registered"] {
+        assert!(found.iter().any(|finding| finding.what.contains(words)), "{words}: {found:?}");
+    }
+    // The rest of the plan mends it.
+    let deployment = run(&whole, &local, |_, _| {}).await.unwrap();
+    assert_eq!(deployment.from_block, 0, "nobody can tell any more when it began");
+    assert!(broken(&verify(&local, &deployment).await.unwrap()).is_empty());
+}
