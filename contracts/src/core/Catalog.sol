@@ -2,7 +2,7 @@
 pragma solidity ^0.8.27;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
-import {ICatalog, Product} from "../interfaces/ICatalog.sol";
+import {ICatalog, Kind, Product} from "../interfaces/ICatalog.sol";
 import {GaugeSpec} from "../interfaces/IGauges.sol";
 import {IWording} from "../interfaces/IWording.sol";
 import {Listing} from "../libraries/Listing.sol";
@@ -71,6 +71,9 @@ contract Catalog is ICatalog, AccessManaged {
 
     /// @inheritdoc ICatalog
     function listProduct(Product calldata terms, bytes32 hash) external returns (bytes32 id) {
+        // Whoever a registrant may be settles for a whole protocol, so the listers vouch for him and his units;
+        // anybody else could take the proven loss of all holders for a few coins of his own.
+        if (terms.kind == Kind.Protocol) _checkCanCall(msg.sender, msg.data);
         Listing.checkProduct(terms);
         id = keccak256(abi.encode(terms));
         if (_products[id].unitDen != 0) revert AlreadyListed(id);

@@ -76,7 +76,8 @@ interface ICatalog {
     ///         or some pinned word differs, so that no block can be read by both. `priors` are all earlier
     ///         gauges of the subject, in the order of their listing.
     function listGauge(GaugeSpec calldata spec, GaugeSpec[] calldata priors) external returns (bytes32 gauge);
-    /// @notice Lists terms; anyone may. `wordingHash` must be the hash of the rendered wording.
+    /// @notice Lists terms; anyone may, but cover of a protocol only who may list gauges: its registrant settles
+    ///         for all holders. `wordingHash` must be the hash of the rendered wording.
     function listProduct(Product calldata terms, bytes32 wordingHash) external returns (bytes32 product);
     function registerPool(address pool) external;
     /// @notice Called by a registered pool when it first underwrites a product of `gauge`; at most 16 pools.
