@@ -25,6 +25,8 @@ contract Incidents is IIncidents, AccessManaged, ReentrancyGuardTransient {
     uint64 public constant SPAN = 8;
     /// @dev The part of a dwell that every revision leaves for an answer.
     uint64 public constant ANSWER = 4;
+    /// @dev The part of the threshold by which a revision behind the span must move the loss fraction.
+    uint256 public constant STEP = 8;
     /// @dev Incidents of one gauge that `touched` looks back on.
     uint256 public constant LOOK_BACK = 8;
 
@@ -154,13 +156,18 @@ contract Incidents is IIncidents, AccessManaged, ReentrancyGuardTransient {
             m.onset == incident_.onset && m.reading == incident_.reading && m.loss == incident_.loss
                 && m.base == incident_.base
         ) revert NothingNew(id);
+        // Behind the span only what moves the loss counts; else anyone could prove block after block for ever.
+        uint256 threshold = _threshold(gauge);
+        if (block.number > incident_.spanEnd && !_moves(_lambdaOf(incident_), lambda, threshold)) {
+            revert NothingNew(id);
+        }
         // News of a higher loss gives a whole dwell to answer it, anything proven before a quarter.
         uint64 answer = uint64(block.number) + (raises ? dwell : dwell / ANSWER);
         uint64 dwellEnd = uint64(Math.max(incident_.dwellEnd, answer));
         incident_.dwellEnd = dwellEnd;
         _measure(incident_, m);
         emit Revised(id, m, dwellEnd);
-        _book(id, incident_, lambda < _threshold(gauge) ? 0 : m.loss);
+        _book(id, incident_, lambda < threshold ? 0 : m.loss);
     }
 
     /// @inheritdoc IIncidents
@@ -337,6 +344,12 @@ contract Incidents is IIncidents, AccessManaged, ReentrancyGuardTransient {
     {
         if (onset != incident_.onset || lost == 0) return 0;
         return uint128(Math.min(lost, uint256(value) * incident_.loss / incident_.base));
+    }
+
+    /// @dev Whether two loss fractions are at least an eighth of the threshold, rounded up, apart.
+    function _moves(uint256 before, uint256 lambda, uint256 threshold) private pure returns (bool) {
+        uint256 distance = lambda > before ? lambda - before : before - lambda;
+        return distance >= Math.ceilDiv(threshold, STEP);
     }
 
     function _lambdaOf(Incident storage incident_) private view returns (uint256) {

@@ -90,7 +90,8 @@ interface IIncidents {
     error SpanOver(uint256 id, uint256 spanEnd, uint256 head);
     /// @notice The onset moved later, or earlier without a higher loss, or the reading moved earlier.
     error RevisionBackwards(uint256 id, uint256 onset, uint256 reading);
-    /// @notice Nothing about the incident would change.
+    /// @notice Nothing about the incident would change, or behind the span its loss fraction by less than an eighth
+    ///         of the threshold.
     error NothingNew(uint256 id);
     error IncidentNotOpen(uint256 id, Status status);
     error ClaimsOver(uint256 id, uint256 claimsEnd);

@@ -17,6 +17,8 @@ use crate::world::World;
 pub const SPAN: u64 = 8;
 /// Part of a dwell that any revision leaves for an answer.
 pub const ANSWER: u64 = 4;
+/// The part of the threshold by which a revision behind the span must move the loss fraction.
+pub const STEP: u64 = 8;
 /// Incidents of one gauge that [`World::touched`] looks back on.
 pub const LOOK_BACK: usize = 8;
 
@@ -374,14 +376,15 @@ impl World {
         }
         let same =
             (onset, reading, measured.loss, measured.base) == (old.onset, old.reading, old.loss, old.base);
-        if same {
+        let threshold = self.threshold(&incident.gauge)?;
+        if same || (cx.block > span_end && !moves(incident.fraction(), measured.fraction(), threshold)) {
             return Err(Refusal::NothingNew { id });
         }
         let answer = if raises { self.terms.dwell } else { self.terms.dwell / ANSWER };
         let dwell_end = dwell_end.max(cx.block.plus(answer));
         self.apply_revision(id, measured, dwell_end);
         cx.emit(self.terms.incidents, Event::Revised { id, measured, dwell_end });
-        let refuted = measured.fraction() < self.threshold(&incident.gauge)?;
+        let refuted = measured.fraction() < threshold;
         self.book_pools(cx, id, if refuted { 0 } else { measured.loss })
     }
 
@@ -524,6 +527,11 @@ impl World {
         let info = self.gauges.get(gauge).ok_or(Refusal::UnknownGauge { gauge: *gauge })?;
         Ok(info.threshold.wide())
     }
+}
+
+/// Whether two loss fractions are at least an eighth of the threshold, rounded up, apart.
+fn moves(before: U256, now: U256, threshold: U256) -> bool {
+    before.abs_diff(now) >= threshold.div_ceil(U256::from(STEP))
 }
 
 fn check_rung(cx: &Cx, incident: &Incident) -> Result<(), Refusal> {

@@ -111,7 +111,13 @@ fn nothing_raises_a_loss_after_the_span() {
     stage.pass(17 * 12);
     let head = stage.block;
     assert_eq!(stage.revise(id, 600).map(|_| ()), Err(Refusal::SpanOver { id, span_end, head }));
-    stage.revise(id, 507).expect("lower is always heard");
+    let nothing = |answer: Result<_, Refusal>| assert_eq!(answer, Err(Refusal::NothingNew { id }));
+    // The threshold is 50 thousandths, so a step is 6.25; a later block of the same loss is none.
+    nothing(stage.revise(id, 508).map(|_| ()));
+    nothing(stage.revise(id, 502).map(|_| ()));
+    stage.revise(id, 501).expect("lower by a step is always heard");
+    nothing(stage.revise(id, 507).map(|_| ()));
+    stage.revise(id, 508).expect("and answered, up to the peak");
     stage.pass(33 * 12);
     let dwell_end = Block(dwell_end(&stage, id));
     let refused = stage.revise(id, 506).map(|_| ());
