@@ -66,6 +66,11 @@ contract Pool is PoolViews, ReentrancyGuardTransient {
         _accrue();
     }
 
+    /// @inheritdoc IPool
+    function roll(bytes32 product) external {
+        _known(product).roll(block.timestamp);
+    }
+
     // ----- the curator -----
 
     /// @inheritdoc IPool
@@ -194,7 +199,8 @@ contract Pool is PoolViews, ReentrancyGuardTransient {
     /// @inheritdoc IPool
     function settleBooking(uint256 incident) external nonReentrant {
         _only(address(incidents), NotIncidents.selector);
-        _accrue();
+        // Without deposits and exits: what goes wrong there must not keep other pools' incidents from being final.
+        _earn();
         Waterfall.Entry storage entry = _l.entries[incident];
         if (entry.openedAt == 0 || entry.settled) return;
         entry.settled = true;
@@ -509,8 +515,11 @@ contract Pool is PoolViews, ReentrancyGuardTransient {
 
     // ----- small -----
 
+    /// @dev A layer stays at 2^128 - 1, which no honest asset reaches: an overflow here would deny an incident to
+    ///      every other pool of its gauge.
     function _add(uint256 index, uint256 amount) private {
-        if (amount != 0) _l.layers[index] += uint128(amount);
+        if (amount == 0) return;
+        _l.layers[index] = uint128(Math.min(_l.layers[index] + amount, type(uint128).max));
     }
 
     function _layerOf(address caller) private view returns (uint256 index) {

@@ -150,6 +150,9 @@ interface IPool {
 
     /// @notice Brings earnings, exposure and deposits up to now; by anyone.
     function accrue() external;
+    /// @notice Lets the days of a product that are over be added up once for all, so that silence makes no booking
+    ///         dear; by anyone.
+    function roll(bytes32 product) external;
     /// @notice The curator's cap and floor rate (wad per year) for a product; see docs/design.md, "Curator".
     function setProduct(bytes32 product, uint128 cap, uint64 floorRate) external;
     /// @notice Locks junior shares of the curator behind his caps and the instant lane.

@@ -209,7 +209,9 @@ library Bookings {
             (bool held, uint256 minted) =
                 i == 0 ? (false, 0) : self.tranches[i - 1].mintRecovery(incident, entry.openedAt, amount);
             // Nobody held shares then: it belongs to nobody now.
-            self.layers[held ? i : 0] += uint128(amount);
+            uint256 to = held ? i : 0;
+            // It stays at 2^128 - 1, as in `Pool`: a booking must not fail.
+            self.layers[to] = uint128(Math.min(self.layers[to] + amount, type(uint128).max));
             emit IPool.Released(incident, i, amount, minted);
         }
     }

@@ -126,8 +126,12 @@ library Exposure {
         uint256 incepted = inceptedBy(self, time);
         if (incepted == 0) return 0;
         (uint256 last, uint256 rolled, uint256 expired) = (time / DAY, self.rolled, self.expired);
-        for (uint256 day = rolled + 1; day <= last; ++day) {
-            expired += self.days_[day].expiring;
+        // All that has not expired by `rolled`, later inceptions too; once it is gone, no later day holds anything.
+        uint256 left = uint256(self.incepted.latest()) - self.ended.latest() - expired;
+        for (uint256 day = rolled + 1; day <= last && left != 0; ++day) {
+            uint256 expiring = self.days_[day].expiring;
+            expired += expiring;
+            left -= expiring;
         }
         for (uint256 day = rolled; day > last; --day) {
             expired -= self.days_[day].expiring;

@@ -99,9 +99,10 @@ impl Pool {
         returned_units(products, borne, &excesses)
     }
 
-    /// `settleBooking`: the dwell is over.
+    /// `settleBooking`: the dwell is over. Nobody enters or leaves, so that what goes wrong there keeps no other
+    /// pool's incident from being final.
     pub(crate) fn settle_booking(&mut self, cx: &mut Cx, incident: u64) -> Result<(), Refusal> {
-        self.accrue(cx)?;
+        self.roll(cx)?;
         if let Some(booking) = self.bookings.get_mut(&incident).filter(|booking| !booking.settled) {
             booking.settled = true;
             cx.emit(self.address, Event::BookingSettled { incident });

@@ -163,7 +163,8 @@ impl Pool {
     pub(crate) fn earn(&mut self, earned: u128) -> Result<(), MathError> {
         let parts = self.shares_of_earnings(earned)?;
         for (layer, part) in self.layers.iter_mut().zip(parts) {
-            *layer = add(*layer, part)?;
+            // A layer stays at its bound: no incident may fail for an absurd asset in one of its pools.
+            *layer = layer.saturating_add(part);
         }
         Ok(())
     }

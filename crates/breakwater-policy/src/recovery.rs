@@ -7,7 +7,6 @@ use breakwater_primitives::{Block, MathError, U256Ext, mul_div_floor};
 
 use crate::context::Cx;
 use crate::events::Event;
-use crate::exposure::add;
 use crate::pool::Pool;
 use crate::refusal::Refusal;
 use crate::tranche::{RECOVERIES, Tranche};
@@ -91,7 +90,7 @@ impl Pool {
         amount: u128,
     ) -> Result<U256, Refusal> {
         if layer == 0 || self.tranche(layer).standing_supply_at(opened.before()).is_zero() {
-            self.layers[0] = add(self.layers[0], amount)?;
+            self.layers[0] = self.layers[0].saturating_add(amount);
             return Ok(U256::ZERO);
         }
         let assets = self.layers[layer];
@@ -102,7 +101,7 @@ impl Pool {
             minted = tranche.mint(cx, *RECOVERIES, wanted)?;
             tranche.recoveries.minted(incident, minted)?;
         }
-        self.layers[layer] = add(assets, amount)?;
+        self.layers[layer] = assets.saturating_add(amount);
         Ok(minted)
     }
 
