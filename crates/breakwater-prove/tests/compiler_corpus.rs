@@ -189,8 +189,8 @@ impl Case {
         let steps = self.json["steps"].as_array().unwrap();
         for step in 0..self.first_attack() {
             let Ok(compiled) = self.compile(self.block(step)) else { continue };
-            for later in step + 1..steps.len() {
-                let phase = steps[later]["phase"].as_str().unwrap();
+            for (later, played) in steps.iter().enumerate().skip(step + 1) {
+                let phase = played["phase"].as_str().unwrap();
                 if attack.contains(&later) || phase == "victim" {
                     continue;
                 }

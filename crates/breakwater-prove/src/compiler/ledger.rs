@@ -153,12 +153,11 @@ pub(crate) fn fit(claims: &[I256], assets: &[I256]) -> Fit {
     for (index, (claim, asset)) in claims.iter().zip(assets).enumerate() {
         let (owed, held) = (size(*claim), size(*asset));
         match (sign(*claim), sign(*asset)) {
+            // Much more coming in than is credited is another kind of business (a price paid).
+            (1, 1) if exceeds(held, owed, FEE_NUM, FEE_DEN) => {}
             (1, 1) if !exceeds(owed, held, FEE_NUM, FEE_DEN) => {
-                // Much more coming in than is credited is another kind of business (a price paid).
-                if !exceeds(held, owed, FEE_NUM, FEE_DEN) {
-                    fit.ins += 1;
-                    fit.fee_ppm = fit.fee_ppm.max(missing_ppm(owed, held));
-                }
+                fit.ins += 1;
+                fit.fee_ppm = fit.fee_ppm.max(missing_ppm(owed, held));
             }
             (1, _) => fit.grows.push(index),
             (-1, -1)

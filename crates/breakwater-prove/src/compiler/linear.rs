@@ -370,3 +370,133 @@ pub(crate) fn address_in(word: U256, offset: usize) -> Address {
     let bytes = field(word, offset, 160).to_be_bytes::<32>();
     Address::from_slice(&bytes[12..])
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use alloy::primitives::{B256, Bytes};
+    use breakwater_evm::{
+        BlockHead, BlockRef, MemorySource, MemoryState, Reader, Rules, SourceAccount, SpecId,
+    };
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ME: Address = Address::repeat_byte(7);
+
+    /// A view on a contract with this code, these words and this balance.
+    fn view(code: Vec<u8>, words: &[(u64, U256)], balance: u64) -> View {
+        let mut state = MemoryState::whole();
+        let account =
+            SourceAccount { code: code.into(), balance: U256::from(balance), nonce: 1, ..Default::default() };
+        state.set_account(ME, account);
+        for (slot, word) in words {
+            state.set_storage(ME, U256::from(*slot), *word);
+        }
+        let head = BlockHead {
+            block: BlockRef { number: 0, hash: B256::repeat_byte(1) },
+            parent: B256::ZERO,
+            state_root: B256::ZERO,
+            timestamp: 1,
+            beneficiary: Address::ZERO,
+            gas_limit: 30_000_000,
+            gas_used: 0,
+            base_fee: Some(0),
+            difficulty: U256::ZERO,
+            mix_hash: B256::ZERO,
+            excess_blob_gas: Some(0),
+            parent_beacon_root: None,
+            has_withdrawals: true,
+            has_requests: true,
+        };
+        let mut chain = MemorySource::new(1337);
+        chain.push_state(head, state);
+        View::at(&Reader::new(Arc::new(chain)), 0, Rules::Fixed(SpecId::PRAGUE)).unwrap()
+    }
+
+    fn push(code: &mut Vec<u8>, word: U256) {
+        code.push(0x7f);
+        code.extend(word.to_be_bytes::<32>());
+    }
+
+    /// Leaves `(sload(slot) >> offset & mask(width)) * scale` on the stack.
+    fn load(code: &mut Vec<u8>, slot: u64, offset: usize, width: usize, scale: u64) {
+        push(code, U256::from(slot));
+        code.push(0x54);
+        push(code, U256::from(offset));
+        code.push(0x1c);
+        push(code, mask(width));
+        code.push(0x16);
+        push(code, U256::from(scale));
+        code.push(0x02);
+    }
+
+    /// Returns the top of the stack.
+    fn finish(mut code: Vec<u8>) -> Vec<u8> {
+        code.extend([0x5f, 0x52, 0x60, 0x20, 0x5f, 0xf3]);
+        code
+    }
+
+    fn part(slot: u64, offset: usize, width: usize, negative: bool, scale: u64) -> Part {
+        Part { leaf: Leaf::Word { account: ME, slot: U256::from(slot), offset, width }, negative, scale }
+    }
+
+    fn asked(view: &View) -> Option<Linear> {
+        decompose(view, &CallRequest::new(ME, Bytes::new()), 0).unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn a_sum_of_fields_is_taken_apart(
+            offset in 0usize..200, width in 9usize..100, scale in 1u64..1_000_000,
+            other_offset in 0usize..100, other_width in 9usize..90, other_scale in 1u64..1000,
+            first: [u64; 4], second: [u64; 4],
+        ) {
+            let width = width.min(256 - offset);
+            let mut code = Vec::new();
+            load(&mut code, 1, other_offset, other_width, other_scale);
+            load(&mut code, 0, offset, width, scale);
+            // The top is the minuend.
+            code.push(0x03);
+            let words = [(0, U256::from_limbs(first)), (1, U256::from_limbs(second))];
+            let found = asked(&view(finish(code), &words, 0)).unwrap();
+            prop_assert_eq!(found.constant, U256::ZERO);
+            prop_assert_eq!(
+                found.parts,
+                vec![part(0, offset, width, false, scale), part(1, other_offset, other_width, true, other_scale)]
+            );
+        }
+    }
+
+    #[test]
+    fn a_balance_and_a_word_add_up() {
+        let mut code = Vec::new();
+        load(&mut code, 5, 0, 256, 1);
+        code.extend([0x47, 0x01]);
+        let found = asked(&view(finish(code), &[(5, U256::from(70))], 30)).unwrap();
+        let native = Part { leaf: Leaf::Native(ME), negative: false, scale: 1 };
+        assert_eq!(found.parts, vec![part(5, 0, 256, false, 1), native]);
+    }
+
+    #[test]
+    fn products_and_quotients_are_not_sums() {
+        for operation in [0x02, 0x04] {
+            let mut code = Vec::new();
+            load(&mut code, 0, 0, 128, 1);
+            load(&mut code, 1, 0, 128, 1);
+            code.push(operation);
+            let words = [(0, U256::from(7_000)), (1, U256::from(90_000))];
+            assert_eq!(asked(&view(finish(code), &words, 0)), None, "{operation:#x}");
+        }
+    }
+
+    #[test]
+    fn a_constant_is_no_sum() {
+        let mut code = Vec::new();
+        push(&mut code, U256::from(9));
+        assert_eq!(asked(&view(finish(code), &[], 0)), None);
+    }
+}

@@ -63,7 +63,7 @@ impl<'a> Withdrawal<'a> {
                 let (owed, got) = (size(claim), payment(&trial.effect, asset));
                 // Rounding alone moves smaller amounts by more than a change of words would.
                 let telling = owed.min(got) >= U256::from(UNITS_MIN);
-                (telling && claim.is_negative() && paid.is_negative()).then(|| Self {
+                (telling && claim.is_negative() && paid.is_negative()).then_some(Self {
                     trial,
                     fork: &stage.fork,
                     ledger,
