@@ -152,6 +152,7 @@ fn show_gauge(subject: Address, compiled: &Compiled, holders: &[Address], screen
             "holders": holders,
             "reason": null,
             "rung": "proof",
+            "advice": null,
         }));
         return;
     }

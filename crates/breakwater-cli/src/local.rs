@@ -19,6 +19,9 @@ const PURSE: u128 = 1_000_000 * 1_000_000_000_000_000_000;
 /// Gas limit of the blocks that carry our own transactions.
 const BLOCK_GAS: u64 = 60_000_000;
 
+/// Base fee of those blocks, wei per gas, whatever the blocks between them cost.
+const BASE_FEE: u64 = 1_000_000_000;
+
 /// Gas limit of one of our own transactions where the caller names none.
 const CALL_GAS: u64 = 16_000_000;
 
@@ -264,7 +267,9 @@ impl Local {
 
     /// Makes one block of our own at `time` with what waits; receipts of ours that it holds.
     pub(crate) async fn seal(&mut self, time: u64) -> Result<Vec<Receipt>, LocalError> {
-        let _: Value = self.endpoints().request("evm_setBlockGasLimit", [U64::from(BLOCK_GAS)]).await?;
+        let endpoints = self.endpoints();
+        let _: Value = endpoints.request("evm_setBlockGasLimit", [U64::from(BLOCK_GAS)]).await?;
+        let _: Value = endpoints.request("anvil_setNextBlockBaseFeePerGas", [U64::from(BASE_FEE)]).await?;
         self.mine(time).await?;
         let mut receipts = Vec::new();
         for (hash, what) in std::mem::take(&mut self.waiting) {

@@ -78,6 +78,7 @@ impl Trial {
         local.run(&users[1], Call::to("withdraw", bank, &withdraw)).await.unwrap();
         let mut cover = Cover::new(bank, first);
         cover.seek(&mut local, &market).await.unwrap();
+        assert!(cover.waits(local.time()), "no product: {cover:?}");
         while !cover.buy(&mut local, &market).await.unwrap() {
             local.seal(local.time() + 1).await.unwrap();
         }

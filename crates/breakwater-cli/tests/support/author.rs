@@ -146,6 +146,16 @@ impl Author {
         self.covered.push(address);
     }
 
+    /// Where the chain listens, for as long as the author lives.
+    pub(crate) fn url(&self) -> String {
+        self.anvil.url().to_string()
+    }
+
+    /// Number of the newest block.
+    pub(crate) fn newest(&self) -> u64 {
+        self.steps.len() as u64
+    }
+
     /// Writes the case into a folder.
     pub(crate) fn finish(self, folder: &Path) -> PathBuf {
         let file = folder.join(format!("{}.json", self.id));
