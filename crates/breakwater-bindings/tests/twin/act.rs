@@ -172,7 +172,8 @@ impl Stage {
         };
         let hash = message.eip712_hash_struct();
         let digest: B256 = keccak256([b"\x19\x01", self.domain.as_slice(), hash.as_slice()].concat());
-        let key = self.keys.get(&purchase.position).expect("positions are users");
+        // Who has no key cannot sign.
+        let Some(key) = self.keys.get(&purchase.position) else { return Bytes::new() };
         let signature = key.sign_hash_sync(&digest).expect("a key in memory signs");
         signature.as_bytes().to_vec().into()
     }

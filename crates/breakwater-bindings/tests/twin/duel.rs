@@ -23,7 +23,7 @@ pub(crate) struct Duel {
     /// Pools as they were made, for the replay.
     made: Vec<Pool>,
     /// Logs of the contracts alone, as the twin's events.
-    logs: Vec<Log>,
+    pub(crate) logs: Vec<Log>,
     /// Every part that either side ever named.
     seen: BTreeSet<Part>,
 }

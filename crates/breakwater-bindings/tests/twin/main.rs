@@ -18,6 +18,7 @@ mod logs;
 mod read;
 mod reverts;
 mod run;
+mod spoil;
 mod stage;
 
 use std::sync::Mutex;
@@ -65,9 +66,146 @@ fn play_all(seeds: std::ops::Range<u64>) -> Tally {
 #[test]
 fn ten_thousand_operations_agree() {
     let tally = play_all(0..SEEDS);
+    tell(&tally);
+    for name in OPS {
+        assert!(tally.done.contains_key(*name), "{name} was never done");
+    }
+    for name in EVENTS {
+        assert!(tally.events.contains_key(*name), "{name} was never logged");
+    }
+    assert!(tally.refused.len() > 40, "only {} kinds of refusals", tally.refused.len());
+}
+
+#[test]
+fn long_a_million_operations_agree() {
+    if std::env::var_os("BREAKWATER_LONG").is_none() {
+        println!("SKIPPED 1 test (long_a_million_operations_agree): BREAKWATER_LONG is not set");
+        return;
+    }
+    tell(&play_all(SEEDS..SEEDS + LONG_SEEDS));
+}
+
+fn tell(tally: &Tally) {
     let (done, refused): (u64, u64) = (tally.done.values().sum(), tally.refused.values().sum());
-    println!(
-        "{done} done and {refused} refused alike, {} words compared\n{:#?}\n{:#?}\n{:#?}",
-        tally.words, tally.done, tally.refused, tally.events
-    );
+    println!("{done} operations done and {refused} refused alike, {} words compared", tally.words);
+    println!("done: {:?}\nrefused: {:?}\nlogged: {:?}", tally.done, tally.refused, tally.events);
+}
+
+/// Operations that every run must have done.
+const OPS: &[&str] = &[
+    "Accrue",
+    "Buy",
+    "Cancel",
+    "ClaimDeposit",
+    "ClaimQueuedRecovery",
+    "ClaimRecovery",
+    "ClaimRedeem",
+    "CloseBooking",
+    "Finalise",
+    "Lock",
+    "Lower",
+    "Open",
+    "Pass",
+    "ProcessRedemptions",
+    "RecordPosition",
+    "Refuse",
+    "RequestDeposit",
+    "RequestRedeem",
+    "Revise",
+    "SetProduct",
+    "Settle",
+    "SettleBatch",
+    "TransferPolicy",
+    "TransferShares",
+    "Unlock",
+    "Withdraw",
+];
+
+/// The rarer events, which every run must have seen.
+const EVENTS: &[&str] = &[
+    "BookingClosed",
+    "Credited",
+    "DepositsReturned",
+    "Filled",
+    "InstantLoss",
+    "PoolClosed",
+    "PositionPaid",
+    "QueuedRecoveryClaimed",
+    "RecoveryClaimed",
+    "RedeemClaimed",
+    "Released",
+    "Returned",
+    "Settled",
+    "Skipped",
+    "Voided",
+    "Withdrawn",
+];
+
+/// What the comparison would say if one side were wrong.
+mod finds {
+    use alloy::primitives::U256;
+    use breakwater_policy::ops::Op;
+    use breakwater_policy::words::Part;
+    use breakwater_policy::{Event, Refusal};
+
+    use crate::duel::Duel;
+    use crate::reverts;
+    use crate::stage::Stage;
+
+    fn duel() -> Duel {
+        Duel::open(&Stage::set()).unwrap()
+    }
+
+    #[test]
+    fn a_word_that_is_one_off() {
+        let mut duel = duel();
+        assert_eq!(duel.compare_all(), Ok(()));
+        let pool = *duel.world.pools.keys().next().unwrap();
+        duel.world.pools.get_mut(&pool).unwrap().layers[2] += 1;
+        let told = duel.compare_all().unwrap_err();
+        assert!(told.starts_with(&format!("{}/layer/2: twin", Part::Pool(pool))), "{told}");
+    }
+
+    #[test]
+    fn a_total_that_is_one_off() {
+        let mut duel = duel();
+        let pool = *duel.world.pools.keys().next().unwrap();
+        duel.world.pools.get_mut(&pool).unwrap().last_epoch += 1;
+        let told = duel.compare_all().unwrap_err();
+        assert!(told.starts_with(&format!("{}/epochDone: twin", Part::Pool(pool))), "{told}");
+    }
+
+    #[test]
+    fn what_only_one_side_does() {
+        let mut duel = duel();
+        let pool = *duel.world.pools.keys().next().unwrap();
+        let caller = duel.stage.scene.users[0];
+        let account = duel.stage.scene.users[1];
+        duel.world.pools.get_mut(&pool).unwrap().owed.insert(account, 5);
+        let told = duel.step(&Op::Withdraw { caller, pool, account }).unwrap_err();
+        assert!(told.starts_with("the twin did it, the contracts refuse"), "{told}");
+    }
+
+    #[test]
+    fn a_log_that_is_missing_from_a_replay() {
+        let mut duel = duel();
+        assert_eq!(duel.compare_replay(), Ok(()));
+        let index = duel.logs.iter().position(|log| matches!(log.event, Event::CuratorLocked { .. }));
+        duel.logs.remove(index.unwrap());
+        let told = duel.compare_replay().unwrap_err();
+        assert!(told.contains("/locked: twin"), "{told}");
+    }
+
+    #[test]
+    fn an_argument_of_an_error_that_is_one_off() {
+        let caller = Stage::set().scene.users[0];
+        let op = Op::Cancel { caller, id: 7 };
+        let refusal = Refusal::StillOwed { id: 7, due: 3, paid: 2 };
+        let mut data = reverts::expected(&op, &refusal);
+        assert!(reverts::agrees(&op, &refusal, &data));
+        assert_eq!(U256::from_be_slice(&data[36..68]), U256::from(3));
+        data[67] = 4;
+        assert!(!reverts::agrees(&op, &refusal, &data));
+        assert!(!reverts::agrees(&op, &Refusal::Frozen { id: 7 }, &data));
+    }
 }

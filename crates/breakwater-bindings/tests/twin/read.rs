@@ -286,14 +286,17 @@ impl Stage {
             }
             Part::Recovered((pool, layer), incident, account) => {
                 let tranche = self.tranche(pool, layer);
-                let (incident, requestId) = (U256::from(incident), U256::ZERO);
-                let call = Tranche::recoveredCall { incident, requestId, account };
+                let call =
+                    Tranche::recoveredCall { incident: U256::from(incident), requestId: U256::ZERO, account };
                 page.put("shares", self.chain.view(tranche, &call).held);
             }
             Part::QueueRecovered((pool, layer), incident, id, account) => {
                 let tranche = self.tranche(pool, layer);
-                let (incident, requestId) = (U256::from(incident), U256::from(id));
-                let call = Tranche::recoveredCall { incident, requestId, account };
+                let call = Tranche::recoveredCall {
+                    incident: U256::from(incident),
+                    requestId: U256::from(id),
+                    account,
+                };
                 page.put("shares", self.chain.view(tranche, &call).queued);
             }
             Part::Tranche((pool, layer)) => {

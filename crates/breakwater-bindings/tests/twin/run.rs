@@ -1,17 +1,21 @@
 //! Random sequences, and what is told about one on which the sides differ.
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use breakwater_policy::ops::{Generator, Op};
-use rand::SeedableRng;
 use rand::rngs::SmallRng;
+use rand::{Rng, RngExt, SeedableRng};
 
 use crate::duel::{Duel, Tally};
+use crate::spoil::spoil;
 use crate::stage::Stage;
 
 /// Operations between two comparisons of everything.
 const EVERYTHING: usize = 50;
+/// Of a hundred operations, those with something wrong in them.
+const SPOILED: u32 = 7;
 /// How long a failing sequence is shortened.
 const SHRINKING: Duration = Duration::from_secs(60);
 /// Operations that name what comes after them: without one of these, later ids mean something else.
@@ -30,8 +34,9 @@ pub(crate) fn play(stage: &Stage, seed: u64, steps: usize) -> Result<Tally, Stri
         if ops.len() == steps {
             break duel.compare_all().and_then(|()| duel.compare_replay());
         }
-        let op = generator.next(&mut || rand::Rng::next_u64(&mut random), &duel.world, duel.clock);
-        ops.push(op);
+        let op = generator.next(&mut || random.next_u64(), &duel.world, duel.clock);
+        let spoiled = random.random_range(0..100) < SPOILED;
+        ops.push(if spoiled { spoil(&op, &generator.users, &mut random) } else { op });
         let result = step(&mut duel, &ops, ops.len().is_multiple_of(EVERYTHING));
         if result.is_err() {
             break result;
@@ -45,8 +50,12 @@ pub(crate) fn play(stage: &Stage, seed: u64, steps: usize) -> Result<Tally, Stri
 
 fn step(duel: &mut Duel, ops: &[Op], everything: bool) -> Result<(), String> {
     let Some(op) = ops.last() else { return Ok(()) };
-    duel.step(op)?.ok();
-    if everything { duel.compare_all() } else { Ok(()) }
+    // What one side cannot even express, the other must not do either: a panic is a difference like any other.
+    catch_unwind(AssertUnwindSafe(|| {
+        duel.step(op)?.ok();
+        if everything { duel.compare_all() } else { Ok(()) }
+    }))
+    .unwrap_or_else(|_| Err("a panic, whose message is printed above".to_owned()))
 }
 
 /// Plays a list of operations, comparing everything after each from index `from` on; answers where and how the
