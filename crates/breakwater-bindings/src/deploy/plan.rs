@@ -210,6 +210,8 @@ impl Steps<'_> {
     fn roles(&mut self, to: &Deployment) {
         let functions = [
             (Catalog::listGaugeCall::SELECTOR, LISTER, "lister"),
+            // Asked only for cover of protocols; everyone lists cover of positions.
+            (Catalog::listProductCall::SELECTOR, LISTER, "lister of protocol cover"),
             (Catalog::registerPoolCall::SELECTOR, REGISTRAR, "registrar"),
         ];
         for (selector, role, name) in functions {
