@@ -165,13 +165,14 @@ impl Market {
         Ok(spec.id())
     }
 
-    /// Lists a product with the hash of its wording and sets its cap; the product and when it is in effect.
+    /// Lists a product with the hash of its wording, as the lister, who vouches for registrants, and sets its
+    /// cap; the product and when it is in effect.
     pub(crate) async fn offer(&self, local: &mut Local, offer: &Offer) -> Result<(B256, u64), LocalError> {
         let terms = self.terms(offer);
         let wording = self.wording(local, &terms).await?;
         let listing = Catalog::listProductCall { terms, hash: keccak256(wording) };
         let receipt = local
-            .run(&self.cast.curator, Call::to("listing a product", self.deployment.catalog, &listing))
+            .run(&self.cast.deployer, Call::to("listing a product", self.deployment.catalog, &listing))
             .await?;
         let listed = receipt.logs.iter().find_map(|log| Catalog::ProductListed::decode_log(log).ok());
         let product = listed.map(|log| log.product).unwrap_or_default();
