@@ -169,3 +169,143 @@ fn an_asset_with_a_stranger_in_it_changes_nothing() {
     stage.act(KEEPER).accrue();
     assert_eq!(stage.world.words(stage.time), before);
 }
+
+#[test]
+fn what_is_funded_above_the_reserve_pays_nobody_more_than_is_due() {
+    let mut stage = Stage::set();
+    gift(&mut stage, 0, 400 * K);
+    let first = stage.buy(ALICE, INSTANT, 400 * K, 60);
+    let second = stage.buy(BOB, INSTANT, 400 * K, 60);
+    stage.pass(10 * DAY);
+    let incident = stage.open(500);
+    stage.lost(incident, ALICE, 200 * K);
+    stage.lost(incident, BOB, 200 * K);
+    assert_eq!(stage.settle(first, incident), Ok(200 * K));
+    let junior = std::mem::take(&mut stage.world.pools.get_mut(&POOL).expect("registered").layers[1]);
+    stage.pass(12);
+    stage.revise(incident, 100).expect("lower, and nobody bears the rest");
+    stage.world.pools.get_mut(&POOL).expect("registered").layers[1] = junior;
+    stage.pass(12);
+    stage.revise(incident, 500).expect("up to the peak again");
+    let booking = stage.booking(incident);
+    assert!(booking.funded > booking.reserved, "{booking:?}");
+    stage.finalise(incident);
+    assert_eq!(stage.settle(second, incident), Ok(200 * K));
+    assert_eq!(stage.settle(first, incident), Err(Refusal::NothingToPay { id: first, incident }));
+    check(&stage.world);
+}
+
+#[test]
+fn where_nobody_bore_an_excess_the_next_claimant_finds_less_and_the_pool_closes() {
+    let mut stage = Stage::set();
+    gift(&mut stage, 0, 400 * K);
+    let first = stage.buy(ALICE, INSTANT, 400 * K, 60);
+    let second = stage.buy(BOB, PLAIN, 400 * K, 60);
+    stage.pass(10 * DAY);
+    let incident = stage.open(500);
+    stage.lost(incident, ALICE, 200 * K);
+    stage.lost(incident, BOB, 200 * K);
+    assert_eq!(stage.settle(first, incident), Ok(200 * K));
+    let junior = std::mem::take(&mut stage.world.pools.get_mut(&POOL).expect("registered").layers[1]);
+    stage.pass(12);
+    stage.revise(incident, 100).expect("lower");
+    stage.world.pools.get_mut(&POOL).expect("registered").layers[1] = junior;
+    stage.finalise(incident);
+    // Money of others is not touched for him: he is owed, and a pool that owes more than it has closes.
+    let paid = stage.settle(second, incident).expect("something becomes due");
+    let booking = stage.booking(incident);
+    assert_eq!(booking.paid, booking.funded.min(200 * K + paid));
+    assert_eq!(stage.pool().closed_at.is_some(), booking.due > booking.funded);
+    check(&stage.world);
+}
+
+#[test]
+fn the_lock_stays_for_what_the_lane_has_paid() {
+    let mut stage = Stage::with(|config| config.curator_share = Bps::new(0), |_| {});
+    let id = stage.buy(ALICE, INSTANT, 400 * K, 60);
+    stage.pass(10 * DAY);
+    let incident = stage.open(500);
+    stage.lost(incident, ALICE, 200 * K);
+    assert_eq!(stage.settle(id, incident), Ok(200 * K));
+    let all = stage.pool().locked;
+    let refused = stage.act(CURATOR).unlock(all).map(|_| ());
+    let value = U256::ZERO;
+    assert_eq!(refused, Err(Refusal::LockTooSmall { needed: U256::from(200 * K), value }));
+    stage.finalise(incident);
+    stage.act(CURATOR).unlock(all).expect("the dwell is over");
+    let more = stage.act(CURATOR).unlock(U256::from(1)).map(|_| ());
+    assert_eq!(more, Err(Refusal::LockTooSmall { needed: U256::from(1), value }));
+}
+
+#[test]
+fn a_lower_rate_comes_into_force_after_its_wait() {
+    let mut stage = Stage::set();
+    let at = stage.context(CURATOR);
+    let cheaper = Wad::new(WAD / 100);
+    stage.world.set_product(at, POOL, PLAIN, 9_000 * K, cheaper).expect("less cap, less rate");
+    let setting = |stage: &Stage| stage.pool().products[&PLAIN].setting(stage.time);
+    assert_eq!((setting(&stage).cap, setting(&stage).floor_rate), (9_000 * K, Wad::new(WAD / 25)));
+    stage.pass(3 * DAY);
+    assert_eq!((setting(&stage).cap, setting(&stage).floor_rate), (9_000 * K, cheaper));
+}
+
+#[test]
+fn the_curator_bears_before_a_release_fills_others() {
+    let mut stage = Stage::with(|config| config.leverage = Bps::new(30_000), |_| {});
+    let id = stage.buy(ALICE, INSTANT, 800 * K, 60);
+    stage.pass(10 * DAY);
+    let incident = stage.open(500);
+    stage.lost(incident, ALICE, 200 * K);
+    assert_eq!(stage.settle(id, incident), Ok(200 * K));
+    // A booking of another incident takes all that is left and is short of 1,000.
+    let pool = stage.world.pools.get_mut(&POOL).expect("registered");
+    let charged = std::mem::take(&mut pool.layers);
+    let funded: u128 = charged.iter().sum();
+    let short = crate::booking::Booking {
+        reserved: funded + 1_000 * K,
+        funded,
+        limit: charged,
+        charged,
+        opened_at: stage.block,
+        settled: true,
+        ..Default::default()
+    };
+    pool.bookings.insert(99, short);
+    pool.shorts.push_back(99);
+    stage.pass(12);
+    stage.revise(incident, 0).expect("the loan is back");
+    // Of the 400 that come back to junior 200 are the curator's to bear, the other 200 fill the short booking.
+    assert_eq!(stage.booking(99).funded - funded, 200 * K);
+    let booking = stage.booking(incident);
+    assert_eq!((booking.funded, booking.paid, booking.instant_paid), (0, 0, 0));
+    check(&stage.world);
+}
+
+#[test]
+fn what_the_curator_recovers_is_locked_again() {
+    let mut stage = Stage::set();
+    stage.buy(ALICE, PLAIN, 1_000 * K, 60);
+    stage.pass(10 * DAY);
+    let incident = stage.open(500);
+    stage.finalise(incident);
+    stage.close(incident);
+    let locked = stage.pool().locked;
+    let shares = stage.act(CURATOR).recover(1, incident).expect("his junior was charged");
+    assert_eq!(stage.pool().locked, locked + shares);
+    let worth = stage.pool().lock_value(stage.pool().locked).expect("small");
+    assert!(worth + K >= 500 * K, "the lock is worth {worth} again");
+    check(&stage.world);
+}
+
+#[test]
+fn a_layer_taken_but_for_dust_counts_as_if_a_thousandth_had_stayed() {
+    let stage = Stage::set();
+    let tranche = stage.pool().tranche(2);
+    let supply = tranche.supply() + U256::from(1_000_000);
+    let amount = 1_000 * K;
+    // With a tenth left the price is what is left; with a millionth it is a thousandth of what comes back.
+    let plenty = tranche.to_recovery_shares(amount, 100 * K);
+    assert_eq!(plenty, Ok(U256::from(amount) * supply / U256::from(100 * K + 1)));
+    let dust = tranche.to_recovery_shares(amount, K / 1_000);
+    assert_eq!(dust, Ok(U256::from(amount) * supply / U256::from(K + 1)));
+}
