@@ -102,7 +102,10 @@ fn push_static(one: &DynSolType, kinds: &mut Vec<Kind>) -> Option<()> {
 /// Values to fill arguments with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fill {
+    /// The first number.
     pub(crate) number: U256,
+    /// Every further number.
+    pub(crate) further: U256,
     pub(crate) address: Address,
     pub(crate) flag: bool,
 }
@@ -112,10 +115,13 @@ pub(crate) fn encode(selector: [u8; 4], kinds: &[Kind], fill: Fill) -> Bytes {
     let mut head = Vec::with_capacity(4 + kinds.len() * 32);
     head.extend_from_slice(&selector);
     let tail_at = U256::from(kinds.len() * 32);
-    let mut empties = 0u64;
+    let (mut empties, mut numbers) = (0u64, 0u64);
     for kind in kinds {
         let word = match kind {
-            Kind::Number => fill.number,
+            Kind::Number => {
+                numbers += 1;
+                if numbers == 1 { fill.number } else { fill.further }
+            }
             Kind::Address => U256::from_be_bytes(fill.address.into_word().0),
             Kind::Flag => U256::from(u8::from(fill.flag)),
             Kind::Bytes => U256::ZERO,
@@ -151,7 +157,12 @@ mod tests {
 
     #[test]
     fn empty_arguments_point_past_the_head() {
-        let fill = Fill { number: U256::from(5), address: Address::repeat_byte(9), flag: true };
+        let fill = Fill {
+            number: U256::from(5),
+            further: U256::from(6),
+            address: Address::repeat_byte(9),
+            flag: true,
+        };
         let data = encode([1, 2, 3, 4], &[Kind::Number, Kind::Empty, Kind::Address, Kind::Empty], fill);
         assert_eq!(data.len(), 4 + 4 * 32 + 2 * 32);
         let word = |index: usize| U256::from_be_slice(&data[4 + index * 32..4 + index * 32 + 32]);

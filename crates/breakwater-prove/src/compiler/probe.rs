@@ -26,7 +26,7 @@ const GAS_MAX: u64 = 6_000_000_000;
 /// Calls kept at most, with what they did.
 const TRIALS_MAX: usize = 6_000;
 /// Ways in which one function is tried by one caller.
-const ATTEMPTS_MAX: usize = 48;
+const ATTEMPTS_MAX: usize = 64;
 /// States acted on: callers, one of them later, and continued ones.
 const STAGES_MAX: usize = HOLDERS + 1 + PRIVILEGED + 1 + REPEATED + CONTINUED;
 /// Gas of one simulated call; plenty for an honest function, a bound on a hostile one.
@@ -373,11 +373,13 @@ fn attempts(
     } else {
         vec![U256::ZERO]
     };
-    for number in numbers {
+    for (number, further) in
+        numbers_filled(numbers, kinds.iter().filter(|kind| **kind == Kind::Number).count())
+    {
         for address in &addresses {
             for flag in flags {
                 for value in &values {
-                    let fill = Fill { number: *number, address: *address, flag: *flag };
+                    let fill = Fill { number, further, address: *address, flag: *flag };
                     all.push((encode(function.selector, &kinds, fill), *value));
                 }
             }
@@ -386,6 +388,18 @@ fn attempts(
     let mut seen = BTreeSet::new();
     all.retain(|attempt| seen.insert(attempt.clone()));
     all.truncate(ATTEMPTS_MAX);
+    all
+}
+
+/// First and further numbers: all alike, and where there are several also with one of them a small
+/// one, as indices and sides are.
+fn numbers_filled(numbers: &[U256], count: usize) -> Vec<(U256, U256)> {
+    let mut all: Vec<(U256, U256)> = numbers.iter().map(|number| (*number, *number)).collect();
+    if count > 1 {
+        for small in [U256::ZERO, U256::ONE] {
+            all.extend(numbers.iter().take(3).flat_map(|number| [(*number, small), (small, *number)]));
+        }
+    }
     all
 }
 
