@@ -127,6 +127,7 @@ impl Scenery {
         timeline.call(vault, "the vault");
         timeline.call(bank, "the bank");
         let narrated = local.head().await?.number();
+        timeline.head();
         timeline.tell(
             narrated,
             "ready",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use alloy::primitives::{Address, B256, U256};
-use alloy::sol_types::SolEventInterface;
+use alloy::sol_types::{SolEvent, SolEventInterface};
 use breakwater_bindings::{Incidents, Policies, Pool};
 use breakwater_chain::{Head, Receipt};
 use breakwater_node::{Plan, Seen, TickReport};
@@ -70,6 +70,11 @@ impl Timeline {
             charged: Vec::new(),
             payments: Vec::new(),
         }
+    }
+
+    /// The heading of the lines to come.
+    pub(crate) fn head(&self) {
+        self.screen.say(format!("{:>6}  {:<9} {}", "block", "event", "what"));
     }
 
     /// Gives an address a name.
@@ -235,7 +240,7 @@ impl Timeline {
             })
             .collect();
         let parts = if parts.is_empty() { "nothing more".to_owned() } else { parts.join(", ") };
-        let text = format!("policy {}: {parts}; {} gas", settled.id, grouped(receipt.gas_used));
+        let text = format!("policy {}: {parts}{}", settled.id, self.gas_of_batch(receipt, settled));
         let to: Vec<Value> =
             payments.iter().map(|(to, units)| json!({ "to": to, "amount": units.to_string() })).collect();
         let facts = json!({
@@ -244,6 +249,22 @@ impl Timeline {
             "gas": receipt.gas_used,
         });
         self.line(head.number(), "paid", &text, facts);
+    }
+
+    /// Gas of the transaction, told with the first policy that it settles.
+    fn gas_of_batch(&self, receipt: &Receipt, settled: &Policies::Settled) -> String {
+        let batch: Vec<U256> = receipt
+            .logs
+            .iter()
+            .filter(|log| log.address == self.policies_at)
+            .filter_map(|log| Policies::Settled::decode_log(log).ok())
+            .map(|log| log.id)
+            .collect();
+        match batch.first() {
+            Some(first) if *first != settled.id => String::new(),
+            _ if batch.len() > 1 => format!("; {} gas for all {}", grouped(receipt.gas_used), batch.len()),
+            _ => format!("; {} gas", grouped(receipt.gas_used)),
+        }
     }
 
     fn capital(&mut self, head: &Head, event: &Pool::PoolEvents) {
