@@ -100,7 +100,24 @@ impl Chain {
         Ok(done)
     }
 
-    /// The same, decoded.
+    /// What a transaction would do, whose effects are forgotten.
+    pub(crate) fn dry(&mut self, from: Address, to: Address, data: Vec<u8>) -> Result<Done, Failure> {
+        self.dry_with(from, to, data, GAS_LIMIT)
+    }
+
+    /// The same with another gas limit.
+    pub(crate) fn dry_with(
+        &mut self,
+        from: Address,
+        to: Address,
+        data: Vec<u8>,
+        gas: u64,
+    ) -> Result<Done, Failure> {
+        let tx = transaction(from, TxKind::Call(to), data.into(), gas);
+        outcome(self.evm.transact(tx).expect("nothing of a transaction is invalid here").result)
+    }
+
+    /// Sends a transaction and decodes its answer.
     pub(crate) fn call<C: SolCall>(
         &mut self,
         from: Address,
@@ -118,9 +135,7 @@ impl Chain {
 
     /// Asks a view that may refuse.
     pub(crate) fn try_view<C: SolCall>(&mut self, to: Address, call: &C) -> Result<C::Return, Failure> {
-        let tx = transaction(Address::ZERO, TxKind::Call(to), call.abi_encode().into(), GAS_LIMIT);
-        let result = self.evm.transact(tx).expect("nothing of a transaction is invalid here").result;
-        let done = outcome(result)?;
+        let done = self.dry(Address::ZERO, to, call.abi_encode())?;
         Ok(C::abi_decode_returns(&done.answer).expect("the answer has the type of its ABI"))
     }
 }

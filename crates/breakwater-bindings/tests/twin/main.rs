@@ -7,13 +7,15 @@
 //! Every fifty operations and at the end all words are compared, and at the end a third copy, rebuilt from the
 //! contracts' logs alone.
 //!
-//! `BREAKWATER_LONG=1` also runs the tests whose names begin with `long_`.
+//! `BREAKWATER_LONG=1` also runs the tests whose names begin with `long_`, `BREAKWATER_SEEDS` says of how many
+//! sequences; `BREAKWATER_SHRINK=0` tells of a difference without looking for a shorter sequence that shows it.
 // A difference stops the test where it is found.
 #![allow(clippy::unwrap_used)]
 
 mod act;
 mod chain;
 mod duel;
+mod gas;
 mod logs;
 mod read;
 mod reverts;
@@ -82,7 +84,8 @@ fn long_a_million_operations_agree() {
         println!("SKIPPED 1 test (long_a_million_operations_agree): BREAKWATER_LONG is not set");
         return;
     }
-    tell(&play_all(SEEDS..SEEDS + LONG_SEEDS));
+    let asked = std::env::var("BREAKWATER_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
+    tell(&play_all(SEEDS..SEEDS + asked.unwrap_or(LONG_SEEDS)));
 }
 
 fn tell(tally: &Tally) {

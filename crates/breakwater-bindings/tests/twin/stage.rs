@@ -29,7 +29,7 @@ sol! {
 /// Deploys, lists and wires.
 const DEPLOYER: Address = address!("0x00000000000000000000000000000000000000d0");
 /// A plain account in the place of a rung, so that anything can be asserted.
-const RUNG: Address = address!("0x00000000000000000000000000000000000000f1");
+pub(crate) const RUNG: Address = address!("0x00000000000000000000000000000000000000f1");
 /// What users and curator begin with: never the limit of what they do.
 const PURSE: u128 = 1_000_000_000_000_000;
 const USERS: usize = 8;

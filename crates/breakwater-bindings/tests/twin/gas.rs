@@ -1,0 +1,363 @@
+//! What operations cost against the size of the book, and how many holders one block settles.
+//!
+//! All figures are of whole transactions, after refunds, as a receipt would tell them.
+//! They are read from dry runs on one state, so that none of them changes what the next one finds.
+
+use alloy::primitives::{Address, B256, U256};
+use alloy::sol_types::SolCall;
+use breakwater_bindings::{Incidents, Policies, Pool, Tranche};
+use breakwater_policy::ops::{CURATOR, Clock, Op};
+use breakwater_primitives::{DAY, Wad};
+
+use crate::chain::GAS_LIMIT;
+use crate::stage::{RUNG, RefusingToken, Stage};
+
+/// Largest allowed difference between the sizes, in percent of the smallest figure.
+const TOLERANCE_PERCENT: f64 = 2.0;
+/// Policies of the batch that one of a batch is taken from.
+const BATCH: usize = 10;
+/// Sum of every policy, large enough that each second of its premium is several units.
+const SUM: u128 = 10_000_000_000;
+/// What underwriters and the curator add, so that a hundred thousand policies find room.
+const SENIOR: u128 = 600_000_000_000_000;
+const JUNIOR: u128 = 300_000_000_000_000;
+/// Days in which the book is bought, one policy a block.
+const BUYING: u64 = 16;
+/// Days to the expiry of what is measured.
+const TERM: u64 = 100;
+const SLOT: u64 = 12;
+
+/// A pool with a book of policies, all bought by different purchases in different blocks.
+struct Book {
+    stage: Stage,
+    pool: Address,
+    tranches: [Address; 3],
+    /// The plain product of the vault and the protocol product of the bank.
+    plain: B256,
+    protocol: B256,
+    /// Of the policies that are measured.
+    expiry: u64,
+    /// The policies that are measured; they come after the others.
+    own: Vec<U256>,
+}
+
+impl Book {
+    /// `size` policies of others, and then a few of ours. Whatever the size, everything else happens at the same
+    /// times.
+    fn open(size: usize) -> Self {
+        let mut stage = Stage::set();
+        for op in stage.scene.opening() {
+            stage.must(&op);
+        }
+        let (pool, tranches, _) = stage.scene.pools[0].clone();
+        let (plain, protocol) = (stage.scene.products[0].0, stage.scene.products[4].0);
+        stage.make_room(&[plain, protocol]);
+        stage.wait_until_day_and(600);
+        let start = stage.chain.clock();
+        let expiry = (start.time.day() + BUYING + TERM) * DAY;
+        let mut book = Self { stage, pool, tranches, plain, protocol, expiry, own: Vec::new() };
+        let users = book.stage.scene.users.clone();
+        for i in 0..size as u64 {
+            // Expiries are spread over half a year.
+            book.buy(users[0], plain, (start.time.day() + TERM + i % 180) * DAY);
+            book.stage.wait(SLOT);
+        }
+        book.stage.wait_from(start, BUYING * DAY);
+        for _ in 0..=BATCH {
+            let id = book.buy(users[1], plain, expiry);
+            book.own.push(id);
+            book.stage.wait(SLOT);
+        }
+        book.stage.wait_from(start, (BUYING + 4) * DAY);
+        book.accrue();
+        book
+    }
+
+    fn buy(&mut self, buyer: Address, product: B256, expiry: u64) -> U256 {
+        let call = Policies::buyCall { purchase: self.purchase(buyer, product, expiry) };
+        let policies = self.stage.policies;
+        self.stage.chain.call(buyer, policies, &call).expect("the pool has room")
+    }
+
+    fn purchase(&self, buyer: Address, product: B256, expiry: u64) -> Policies::Purchase {
+        let now = self.stage.chain.clock().time;
+        Policies::Purchase {
+            product,
+            pool: self.pool,
+            position: buyer,
+            sum: SUM,
+            expiry,
+            maxPremium: U256::MAX,
+            deadline: now.0,
+            to: buyer,
+            consent: Default::default(),
+        }
+    }
+
+    /// Brings the pool up to now and goes on to the next block.
+    fn accrue(&mut self) {
+        let pool = self.pool;
+        self.stage.chain.call(CURATOR, pool, &Pool::accrueCall {}).expect("anyone may accrue");
+        self.stage.wait(SLOT);
+    }
+
+    /// Opens an incident of half of everything, proves positions and makes it final.
+    fn lose(&mut self, product: B256, positions: &[Address]) -> U256 {
+        let (_, terms) =
+            self.stage.scene.products.iter().find(|(id, _)| *id == product).expect("a product of the scene");
+        let gauge = terms.gauge;
+        let Clock { time, block } = self.stage.chain.clock();
+        let base = 1_000_000_000_000_000_u128;
+        let m = Incidents::Measurement {
+            onset: block.0 - 3,
+            reading: block.0 - 1,
+            onsetTime: time.0 - 3 * SLOT,
+            afterTime: time.0 - 2 * SLOT,
+            base,
+            loss: base / 2,
+            evidence: B256::repeat_byte(7),
+        };
+        let incidents = self.stage.incidents;
+        let open = Incidents::openCall { gauge, rung: 0, opener: RUNG, m };
+        let id = self.stage.chain.call(RUNG, incidents, &open).expect("a good measurement");
+        for account in positions {
+            // The same rate of the vault's unit and the pool's: enough for every policy of the account.
+            let (lost, value) = (base / 1_000, base / 500);
+            let record = Incidents::recordPositionCall { id, account: *account, lost, value };
+            self.stage.chain.call(RUNG, incidents, &record).expect("the incident dwells");
+        }
+        let dwell = self.stage.scene.deployment.dwell + 1;
+        self.stage.pass(dwell * SLOT, dwell);
+        self.stage.chain.call(RUNG, incidents, &Incidents::finaliseCall { id }).expect("the dwell is over");
+        self.stage.wait(SLOT);
+        id
+    }
+
+    fn gas_of(&mut self, from: Address, to: Address, call: &impl SolCall) -> u64 {
+        self.stage.chain.dry(from, to, call.abi_encode()).expect("what is measured succeeds").gas
+    }
+
+    /// The named figures of this book, in the order in which they are shown.
+    fn figures(&mut self) -> Vec<(&'static str, u64)> {
+        let users = self.stage.scene.users.clone();
+        let (owner, policies) = (users[1], self.stage.policies);
+        let buy = Policies::buyCall { purchase: self.purchase(owner, self.plain, self.expiry) };
+        let buy = self.gas_of(owner, policies, &buy);
+        let cancel = self.gas_of(owner, policies, &Policies::cancelCall { id: self.own[0] });
+        let senior = self.tranches[2];
+        let (request, claim) = self.redemption(users[3], senior);
+        self.accrue();
+        let incident = self.lose(self.plain, &[owner]);
+        self.accrue();
+        let keeper = users[5];
+        let ids = self.own[1..].to_vec();
+        let batch = Policies::settleBatchCall { ids: ids.clone(), incident };
+        let batch = self.gas_of(keeper, policies, &batch) / BATCH as u64;
+        let alone = self.gas_of(keeper, policies, &Policies::settleCall { id: ids[0], incident });
+        vec![
+            ("buy", buy),
+            ("cancel", cancel),
+            ("settle, one of a batch of 10", batch),
+            ("settle alone", alone),
+            ("request redemption", request),
+            ("claim redemption", claim),
+        ]
+    }
+
+    /// Gas of asking for a redemption and of claiming it once it was paid.
+    fn redemption(&mut self, holder: Address, tranche: Address) -> (u64, u64) {
+        let shares = self.stage.chain.view(tranche, &Tranche::balanceOfCall { account: holder });
+        let call = Tranche::requestRedeemCall {
+            shares: shares / U256::from(100),
+            controller: holder,
+            owner: holder,
+        };
+        let request = self.gas_of(holder, tranche, &call);
+        let id = self.stage.chain.call(holder, tranche, &call).expect("the shares are the holder's");
+        let (_, _, config) = self.stage.scene.pools[0].clone();
+        let payable = u64::try_from(id).expect("an epoch") * config.epoch;
+        let seconds = payable.saturating_sub(self.stage.chain.clock().time.0) + SLOT;
+        self.stage.wait(seconds);
+        self.accrue();
+        let claim =
+            self.gas_of(holder, tranche, &Tranche::claimRedeemCall { requestId: id, controller: holder });
+        (request, claim)
+    }
+}
+
+impl Stage {
+    fn must(&mut self, op: &Op) {
+        if let Some(Err(failure)) = self.act(op) {
+            panic!("{op:?}: {failure:?}");
+        }
+    }
+
+    fn pass(&mut self, seconds: u64, blocks: u64) {
+        let Clock { time, block } = self.chain.clock();
+        self.chain.set_clock(Clock { time: time.plus(seconds), block: block.plus(blocks) });
+    }
+
+    /// Lets time pass, block by block.
+    fn wait(&mut self, seconds: u64) {
+        self.pass(seconds, seconds.div_ceil(SLOT));
+    }
+
+    /// Waits until so many seconds after `start` are over.
+    fn wait_from(&mut self, start: Clock, seconds: u64) {
+        let clock = Clock { time: start.time.plus(seconds), block: start.block.plus(seconds / SLOT) };
+        assert!(clock.time >= self.chain.clock().time, "it is later already");
+        self.chain.set_clock(clock);
+    }
+
+    /// More capital in the first pool, a lock and caps for `products` that a hundred thousand policies fit under.
+    fn make_room(&mut self, products: &[B256]) {
+        let (pool, _, config) = self.scene.pools[0].clone();
+        let now = self.chain.clock().time;
+        let request_id = now.epoch(config.epoch);
+        for (caller, layer, assets) in [(CURATOR, 1, JUNIOR), (self.scene.users[2], 3, SENIOR)] {
+            self.must(&Op::RequestDeposit { caller, pool, layer, assets, controller: caller });
+        }
+        self.wait(config.epoch);
+        for (caller, layer) in [(CURATOR, 1), (self.scene.users[2], 3)] {
+            self.must(&Op::ClaimDeposit { caller, pool, layer, request_id, controller: caller });
+        }
+        let junior = self.tranche(pool, 1);
+        let shares = self.chain.view(junior, &Tranche::balanceOfCall { account: CURATOR });
+        let locked = self.chain.view(pool, &Pool::lockedCall {});
+        self.must(&Op::Lock { caller: CURATOR, pool, shares: shares - locked });
+        let (cap, floor_rate) = (SENIOR * 2, Wad::new(20_000_000_000_000_000));
+        for product in products.iter().copied() {
+            self.must(&Op::SetProduct { caller: CURATOR, pool, product, cap, floor_rate });
+        }
+        self.wait(config.cooldown + 2 * config.epoch);
+    }
+
+    /// Waits for the next day's beginning and so many seconds more.
+    fn wait_until_day_and(&mut self, seconds: u64) {
+        let now = self.chain.clock().time;
+        self.wait((now.day() + 1) * DAY + seconds - now.0);
+    }
+}
+
+fn long() -> bool {
+    std::env::var_os("BREAKWATER_LONG").is_some()
+}
+
+fn flat(sizes: &[usize]) {
+    let columns: Vec<Vec<(&str, u64)>> = sizes.iter().map(|size| Book::open(*size).figures()).collect();
+    println!("| gas at so many policies | {} |", join(sizes.iter().map(|size| grouped(*size as u64))));
+    println!("|---|{}", "---:|".repeat(sizes.len()));
+    let mut worst: (f64, &str) = (0.0, "");
+    for (row, (name, first)) in columns[0].iter().enumerate() {
+        let figures: Vec<u64> = columns.iter().map(|column| column[row].1).collect();
+        println!("| {name} | {} |", join(figures.iter().map(|gas| grouped(*gas))));
+        let (least, most) = figures.iter().fold((*first, *first), |(a, b), gas| (a.min(*gas), b.max(*gas)));
+        let spread = (most - least) as f64 * 100.0 / least as f64;
+        if spread > worst.0 {
+            worst = (spread, name);
+        }
+    }
+    println!("largest difference: {:.2} % ({})", worst.0, worst.1);
+    assert!(worst.0 <= TOLERANCE_PERCENT, "{} differs by {:.2} %", worst.1, worst.0);
+}
+
+fn join(cells: impl Iterator<Item = String>) -> String {
+    cells.collect::<Vec<_>>().join(" | ")
+}
+
+/// 1234567 as 1,234,567.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[test]
+fn gas_is_flat_up_to_ten_thousand_policies() {
+    flat(&[1, 100, 10_000]);
+}
+
+#[test]
+fn long_gas_is_flat_up_to_a_hundred_thousand_policies() {
+    if !long() {
+        println!(
+            "SKIPPED 1 test (long_gas_is_flat_up_to_a_hundred_thousand_policies): BREAKWATER_LONG is not set"
+        );
+        return;
+    }
+    flat(&[1, 100, 10_000, 100_000]);
+}
+
+/// Holders whose policies one transaction of 30 M gas settles: each of them another account.
+fn holders(book: &mut Book, product: B256, protocol: bool) -> (usize, u64) {
+    const MANY: usize = 260;
+    let registrant = book.stage.scene.users[0];
+    let mut accounts = Vec::new();
+    let mut ids = Vec::new();
+    for i in 0..MANY {
+        let holder = Address::left_padding_from(&(0x00aa_0000_u32 + i as u32).to_be_bytes());
+        if protocol {
+            // The registrant alone buys; the tokens go to the holders.
+            let mut purchase = book.purchase(registrant, product, book.expiry);
+            purchase.to = holder;
+            let policies = book.stage.policies;
+            ids.push(
+                book.stage.chain.call(registrant, policies, &Policies::buyCall { purchase }).expect("room"),
+            );
+        } else {
+            book.stage.fund(holder);
+            ids.push(book.buy(holder, product, book.expiry));
+            accounts.push(holder);
+        }
+    }
+    book.stage.wait(4 * DAY);
+    book.accrue();
+    let incident = book.lose(product, &accounts);
+    book.accrue();
+    let keeper = book.stage.scene.users[5];
+    let policies = book.stage.policies;
+    let gas = |book: &mut Book, count: usize| {
+        let call = Policies::settleBatchCall { ids: ids[..count].to_vec(), incident };
+        let done = book.stage.chain.dry_with(keeper, policies, call.abi_encode(), 4 * GAS_LIMIT);
+        let done = done.expect("what is measured succeeds");
+        let paid = U256::from_be_slice(&done.answer);
+        assert!(paid >= U256::from(count as u128 * SUM / 4), "{count} policies were paid {paid} in all");
+        done.gas
+    };
+    let (mut low, mut high) = (1, MANY);
+    assert!(gas(book, MANY) > GAS_LIMIT, "a larger batch would still fit");
+    while high - low > 1 {
+        let middle = usize::midpoint(low, high);
+        if gas(book, middle) <= GAS_LIMIT { low = middle } else { high = middle }
+    }
+    (low, gas(book, low) / low as u64)
+}
+
+impl Stage {
+    /// Money and an allowance for somebody without a key.
+    fn fund(&mut self, account: Address) {
+        let mint = RefusingToken::mintCall { to: account, amount: U256::from(SUM) };
+        let approve = RefusingToken::approveCall { spender: self.policies, amount: U256::MAX };
+        self.chain.call(account, self.asset, &mint).expect("anyone may mint");
+        self.chain.call(account, self.asset, &approve).expect("anyone may approve");
+    }
+}
+
+#[test]
+fn holders_settled_in_one_block() {
+    println!("| kind | holders in 30 M gas | gas a holder |");
+    println!("|---|---:|---:|");
+    let mut book = Book::open(100);
+    let (plain, protocol) = (book.plain, book.protocol);
+    let (count, gas) = holders(&mut book, protocol, true);
+    println!("| protocol | {count} | {} |", grouped(gas));
+    let mut book = Book::open(100);
+    let (count, gas) = holders(&mut book, plain, false);
+    println!("| position, positions proven before | {count} | {} |", grouped(gas));
+}
