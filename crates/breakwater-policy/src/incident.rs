@@ -19,7 +19,7 @@ pub const SPAN: u64 = 8;
 pub const ANSWER: u64 = 4;
 /// The part of the threshold by which a revision behind the span must move the loss fraction.
 pub const STEP: u64 = 8;
-/// Incidents of one gauge that [`World::touched`] looks back on.
+/// Incidents of one gauge that [`Incidents::touched`] looks back on.
 pub const LOOK_BACK: usize = 8;
 
 /// Which step of the ladder asserts.

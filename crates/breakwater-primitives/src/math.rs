@@ -154,10 +154,13 @@ mod tests {
     fn refuses_zero_and_overflow() {
         assert_eq!(mul_div_floor(u(5), u(2), u(0)), Err(MathError::ZeroDivisor { dividend: u(10) }));
         assert_eq!(mul_div_floor(U256::MAX, u(2), u(1)), Err(MathError::Overflow { limit: 256, got: 257 }));
-        assert_eq!(mul_div_ceil(U256::MAX, U256::MAX, u(1)), Err(MathError::Overflow { limit: 256, got: 512 }));
-        // The floor fits, the ceiling does not: (2^256 - 1)^2 is one above (2^256 - 2) * 2^256.
+        assert_eq!(
+            mul_div_ceil(U256::MAX, U256::MAX, u(1)),
+            Err(MathError::Overflow { limit: 256, got: 512 })
+        );
+        // (2^256 − 1)² / (2^256 − 2) = 2^256 + 1 / (2^256 − 2): one bit too many.
         let max = U256::MAX;
-        assert_eq!(mul_div_floor(max, max, max - u(1)).map_err(|_| ()), Err(()));
+        assert_eq!(mul_div_floor(max, max, max - u(1)), Err(MathError::Overflow { limit: 256, got: 257 }));
     }
 
     #[test]
