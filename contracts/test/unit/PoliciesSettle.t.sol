@@ -608,12 +608,18 @@ contract PoliciesSettleTest is Fixture {
     function test_onlyTheBudgetBecomesDueInTheDwell() public {
         (uint256 id, uint256 incident) = _instant();
         _prove(incident, alice, 1_000_000e6);
+        // Down to what the curator must keep locked behind his cap.
+        uint256 share = pool.locked() / 10;
+        vm.prank(curator);
+        pool.unlock(9 * share);
         uint256 budget = pool.instantBudget(incident);
-        uint256 paid = _settle(id, incident);
-        assertLe(paid, budget);
+        assertLt(budget, 200_000e6);
+        assertEq(_settle(id, incident), budget);
         (uint128 due,) = policies.settlement(id, incident);
-        assertEq(due, paid);
-        assertEq(incidents.positionPaid(incident, alice), paid);
+        assertEq(due, budget);
+        assertEq(incidents.positionPaid(incident, alice), budget);
+        _finalise(incident);
+        assertEq(_settle(id, incident), 200_000e6 - budget);
     }
 
     /// @dev What was paid at once for a loss that then shrank is the curator's, and the registry gets it back.

@@ -285,6 +285,10 @@ contract ProofRungTest is Fixture {
         _refused(
             spec, evidenceOf(spec, a, a + 1), abi.encodeWithSelector(IProofRung.UnknownGauge.selector, id)
         );
+        // Nothing of a spec that nobody checked is followed: this one names an account that is not there.
+        spec.holding.account = 9;
+        expectRevert(abi.encodeWithSelector(IProofRung.UnknownGauge.selector, keccak256(abi.encode(spec))));
+        rung.stage(spec, evidenceOf(vaultSpec(), a));
         spec = vaultSpec();
         Evidence memory evidence = evidenceOf(spec, a, a + 1);
         vm.chainId(77);

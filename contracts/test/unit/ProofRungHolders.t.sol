@@ -308,10 +308,16 @@ contract ProofRungHoldersTest is Fixture {
         rung.stage(_spec(), evidence);
     }
 
+    /// @dev At either block the holders that are no newcomers must be those of the incident.
     function test_widenStagedKeepsTheHoldersOfTheIncident() public {
         uint256 a = _drain();
         uint256 id = rung.assertLoss(_spec(), _evidence(_two(a, a + 1), 7));
         _stage(a, 15);
+        _stageNew(a + 1);
+        expectRevert(IProofRung.HoldersMismatch.selector);
+        rung.widenStaged(_spec(), id, uint64(a + 1));
+        vm.startPrank(keeper);
+        _stageNew(a);
         _stage(a + 1, 15);
         expectRevert(IProofRung.HoldersMismatch.selector);
         rung.widenStaged(_spec(), id, uint64(a + 1));

@@ -86,6 +86,17 @@ contract ProofRungLaterTest is Fixture {
         assertEq(_loss(), 250_000e6);
     }
 
+    /// @dev A refuted incident that still dwells does not keep a later drain waiting.
+    function test_drainBehindARefutedIncidentOpensItsOwn() public {
+        uint256 b = _answer(1_000_000e6, 1_000_000e6);
+        setVault(500_000e6, 1_000_000e6);
+        seal();
+        uint256 next = _assert(b);
+        assertEq(next, id + 1);
+        assertEq(uint256(incidents.incident(id).status), uint256(Status.Voided));
+        assertEq(incidents.incident(next).loss, 500_000e6);
+    }
+
     function test_onlyLaterBlocksAnswer() public {
         GaugeSpec memory spec = vaultSpec();
         Evidence memory evidence = evidenceOf(spec, a + 1);
@@ -161,8 +172,8 @@ contract ProofRungLaterTest is Fixture {
         rung.proveLater(spec, id, evidenceOf(spec, b));
         _prove(holdersOf(keeper, alice), b, false);
         assertEq(incidents.positionLost(id, keeper), 0);
-        // At most the part of the shares that it had; the others still have their worth and count as left over.
-        assertLe(incidents.positionLost(id, alice), 40_000e6);
+        // At that block what she holds now, 150,000 shares at 60 cents, is left of what she held then.
+        assertEq(incidents.positionLost(id, alice), 10_000e6);
     }
 
     /// @dev Half withdrawn at 60 cents: that half is gone from the later proof, as an exit at a fair price is.
