@@ -22,8 +22,10 @@ contract Greedy {
 
     function received(address, uint256) external {
         bool ok;
-        (ok, refusal) = _policies.call(abi.encodeCall(IPolicies.settle, (1, 1)));
+        (ok,) = _policies.call(abi.encodeCall(IPolicies.settle, (1, 1)));
         require(!ok, "paid twice");
+        // Nothing is settled by this one, so that only the guard of the policies themselves can refuse it.
+        (ok, refusal) = _policies.call(abi.encodeCall(IPolicies.settleBatch, (new uint256[](0), 1)));
     }
 }
 

@@ -4,6 +4,7 @@ pragma solidity ^0.8.27;
 import {Form, GaugeSpec, Holding, Reading, Side, Term} from "breakwater/interfaces/IGauges.sol";
 import {Status} from "breakwater/interfaces/IIncidents.sol";
 import {Evidence, IProofRung} from "breakwater/interfaces/IProofRung.sol";
+import {Trie} from "breakwater/libraries/Trie.sol";
 import {Fixture} from "../Fixture.sol";
 
 /// @notice Enumerated gauges: claims without a total, holders in parts, and who may be left out.
@@ -237,6 +238,15 @@ contract ProofRungHoldersTest is Fixture {
         _stage(a, 15 ^ ((1 << cut) - 1));
         vm.stopPrank();
         assertEq(abi.encode(rung.staged(keeper, gauge, uint64(a))), abi.encode(whole));
+    }
+
+    function test_stagedWalksAreAllUsed() public {
+        uint256 a = _drain();
+        Evidence memory evidence = _evidence(_one(a), 15);
+        uint256 used = evidence.paths.length;
+        evidence.paths = abi.encodePacked(evidence.paths, uint8(0));
+        expectRevert(abi.encodeWithSelector(Trie.PathsUnused.selector, used, used + 1));
+        rung.stage(_spec(), evidence);
     }
 
     function test_partsFollowEachOther() public {

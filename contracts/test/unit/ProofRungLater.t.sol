@@ -4,6 +4,7 @@ pragma solidity ^0.8.27;
 import {GaugeSpec, Reading} from "breakwater/interfaces/IGauges.sol";
 import {IIncidents, Incident, Status} from "breakwater/interfaces/IIncidents.sol";
 import {Evidence, IProofRung} from "breakwater/interfaces/IProofRung.sol";
+import {Trie} from "breakwater/libraries/Trie.sol";
 import {ProofRung} from "breakwater/triggers/ProofRung.sol";
 import {Fixture} from "../Fixture.sol";
 
@@ -217,6 +218,15 @@ contract ProofRungLaterTest is Fixture {
         rung.provePositions(spec, id, holdersOf(alice), evidence);
         evidence = positionsOf(spec, a + 1, b, holdersOf(alice), true);
         expectRevert(abi.encodeWithSelector(IProofRung.WrongBlock.selector, a, a + 1));
+        rung.provePositions(spec, id, holdersOf(alice), evidence);
+    }
+
+    function test_positionsUseAllWalks() public {
+        GaugeSpec memory spec = vaultSpec();
+        Evidence memory evidence = positionsOf(spec, a, a + 1, holdersOf(alice), false);
+        uint256 used = evidence.paths.length;
+        evidence.paths = abi.encodePacked(evidence.paths, uint8(0));
+        expectRevert(abi.encodeWithSelector(Trie.PathsUnused.selector, used, used + 1));
         rung.provePositions(spec, id, holdersOf(alice), evidence);
     }
 
