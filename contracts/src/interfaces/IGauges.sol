@@ -7,7 +7,6 @@ enum Form {
     Par, // claims fixed in the asset, with a total on chain
     Enumerated, // par claims kept holder by holder, without a total
     Geometric // sqrt(reserve0 * reserve1) over supply
-
 }
 
 /// @notice Which sum a term belongs to and its sign. A geometric gauge has exactly two `AssetAdd` terms,

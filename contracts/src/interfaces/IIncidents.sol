@@ -51,13 +51,19 @@ struct Incident {
 
 /// @title Incidents: one life of a loss, from assertion to the end of its claims. State table in docs/design.md.
 interface IIncidents {
-    event Opened(uint256 indexed id, bytes32 indexed gauge, Rung rung, address opener, Measurement m, uint64 dwellEnd);
+    event Opened(
+        uint256 indexed id, bytes32 indexed gauge, Rung rung, address opener, Measurement m, uint64 dwellEnd
+    );
     event Revised(uint256 indexed id, Measurement m, uint64 dwellEnd);
     /// @notice Refuted until its dwell was over, or a new incident opened behind its reading.
     event Voided(uint256 indexed id, uint64 reading);
     event Finalised(uint256 indexed id, uint32 claimsEnd);
-    event PositionProven(uint256 indexed id, address indexed account, uint64 onset, uint256 lost, uint256 value);
-    event PositionPaid(uint256 indexed id, address indexed account, uint256 amount, uint256 paidForAccount, uint256 paidInAll);
+    event PositionProven(
+        uint256 indexed id, address indexed account, uint64 onset, uint256 lost, uint256 value
+    );
+    event PositionPaid(
+        uint256 indexed id, address indexed account, uint256 amount, uint256 paidForAccount, uint256 paidInAll
+    );
     /// @notice Pools reported `amount` gauge units that the curator bore: paid in the dwell for more than was lost.
     event Returned(uint256 indexed id, uint256 amount, uint256 paidInAll);
     event Wired(address policies, address[] rungContracts, Rung[] rungs);
@@ -100,7 +106,9 @@ interface IIncidents {
     function wire(address policies, address[] calldata rungContracts, Rung[] calldata rungs) external;
     /// @notice Opens an incident and books its reserve into every pool on the gauge, in this transaction.
     ///         Only a contract that holds the role of `rung`.
-    function open(bytes32 gauge, Rung rung, address opener, Measurement calldata m) external returns (uint256 id);
+    function open(bytes32 gauge, Rung rung, address opener, Measurement calldata m)
+        external
+        returns (uint256 id);
     /// @notice Replaces the measurement of a dwelling incident; below the threshold it is refuted. Only its rung.
     function revise(uint256 id, Measurement calldata m) external;
     /// @notice Records a proven loss of one position and what the position was worth at the onset (claims: its
@@ -110,7 +118,9 @@ interface IIncidents {
     function finalise(uint256 id) external;
     /// @notice Takes from what may still be paid for a position that lost `lost`; returns the gauge units
     ///         granted. Only the policies contract.
-    function consume(uint256 id, address account, uint128 lost, uint128 wanted) external returns (uint128 granted);
+    function consume(uint256 id, address account, uint128 lost, uint128 wanted)
+        external
+        returns (uint128 granted);
 
     /// @notice Blocks that counter-evidence has.
     function dwell() external view returns (uint64);

@@ -29,10 +29,14 @@ struct Purchase {
 
 /// @title Policies: ERC-721 cover, bought, moved, lowered, cancelled and settled.
 interface IPolicies {
-    event Bought(uint256 indexed id, bytes32 indexed product, address indexed pool, Policy policy, uint256 premium);
+    event Bought(
+        uint256 indexed id, bytes32 indexed product, address indexed pool, Policy policy, uint256 premium
+    );
     event Lowered(uint256 indexed id, uint256 sum, uint256 refund);
     event Cancelled(uint256 indexed id, uint256 refund);
-    event Settled(uint256 indexed id, uint256 indexed incident, uint256 lost, uint256 due, uint256 paid, address settler);
+    event Settled(
+        uint256 indexed id, uint256 indexed incident, uint256 lost, uint256 due, uint256 paid, address settler
+    );
     /// @notice `settleBatch` passed over a policy; `reason` is what `settle` reverts with, error and arguments.
     event Skipped(uint256 indexed id, uint256 indexed incident, bytes reason);
 
@@ -67,9 +71,14 @@ interface IPolicies {
     error NotSelf(address caller);
 
     function buy(Purchase calldata purchase) external returns (uint256 id);
-    function buyWithPermit(Purchase calldata purchase, uint256 value, uint256 permitDeadline, uint8 v, bytes32 r, bytes32 s)
-        external
-        returns (uint256 id);
+    function buyWithPermit(
+        Purchase calldata purchase,
+        uint256 value,
+        uint256 permitDeadline,
+        uint8 v,
+        bytes32 r,
+        bytes32 s
+    ) external returns (uint256 id);
     function lower(uint256 id, uint128 newSum) external returns (uint256 refund);
     function cancel(uint256 id) external returns (uint256 refund);
     /// @notice Settles policies against one incident. A policy that cannot be settled is skipped with an event

@@ -72,8 +72,12 @@ interface IProofRung {
     ///         to its reading. Headers: onset, that block. With the block equal to the incident's reading only
     ///         the holding account is walked; else, for ratio and geometric gauges, the gauge is read too.
     ///         Walks: onset: holding account, then each account's slot; block: (gauge walks,) then the same.
-    function provePositions(GaugeSpec calldata spec, uint256 id, address[] calldata accounts, Evidence calldata evidence)
-        external;
+    function provePositions(
+        GaugeSpec calldata spec,
+        uint256 id,
+        address[] calldata accounts,
+        Evidence calldata evidence
+    ) external;
     /// @notice What `stager` has staged; block number zero: nothing.
     function staged(address stager, bytes32 gauge, uint64 number) external view returns (Reading memory);
     /// @notice The readings that an incident is measured by; block number zero: not an incident of this rung.

@@ -58,11 +58,12 @@ contract GaugeHarness {
     }
 
     /// @notice What accounts hold in two blocks, and the gauge in the later one if `readLater`.
-    function positions(GaugeSpec calldata spec, address[] calldata accounts, Evidence calldata evidence, bool readLater)
-        external
-        pure
-        returns (uint256[] memory before, uint256[] memory later, Reading memory reading)
-    {
+    function positions(
+        GaugeSpec calldata spec,
+        address[] calldata accounts,
+        Evidence calldata evidence,
+        bool readLater
+    ) external pure returns (uint256[] memory before, uint256[] memory later, Reading memory reading) {
         Reader.Proof memory proof = Reader.start(evidence);
         before = _holdings(spec, accounts, evidence, proof, evidence.headers[0]);
         if (readLater) {

@@ -6,7 +6,7 @@ use alloy::consensus::Transaction as _;
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::sol_types::SolCall;
 use breakwater_bindings::contracts::{Incidents, Policies, Pool, ProofRung};
-use breakwater_chain::{ActionKey, ActionState, Head, SendRequest};
+use breakwater_chain::{ActionKey, ActionState, Head, Journal as _, SendError, SendRequest};
 use breakwater_prove::block::BlockProof;
 use breakwater_prove::evidence::{CALLDATA_BYTES_MAX, Delivery, Evidence, EvidenceError, position_reads};
 use breakwater_prove::gauge::{Form, GaugeSpec, holders_hash};
@@ -109,6 +109,9 @@ impl Keeper {
                 if self.known.dwelling(*gauge).is_some() {
                     return Ok(Outcome::Abandon("an incident of the gauge dwells already".into()));
                 }
+                if self.is_asserting(*gauge).await? {
+                    return Ok(Outcome::Abandon("another assertion of the gauge is on its way".into()));
+                }
                 if self.known.onset_floor(*gauge) > *onset {
                     return Ok(Outcome::Abandon("a later incident covers the onset".into()));
                 }
@@ -159,6 +162,15 @@ impl Keeper {
         }
     }
 
+    /// Whether an assertion of the gauge is signed and not mined yet.
+    async fn is_asserting(&self, gauge: B256) -> Result<bool, NodeError> {
+        let prefix = Plan::assertions_of(gauge);
+        let actions = self.store.in_flight(self.sender.address()).await.map_err(SendError::from)?;
+        Ok(actions
+            .iter()
+            .any(|action| action.state == ActionState::Signed && action.key.as_str().starts_with(&prefix)))
+    }
+
     /// Whether these blocks are still part of the chain.
     async fn stands(&self, head: &Head, blocks: &[(u64, B256)]) -> Result<bool, NodeError> {
         let heads = Heads::new(&self.follower, head.clone());
@@ -181,7 +193,8 @@ impl Keeper {
         if reading > onset + 1 {
             numbers.push(reading);
         }
-        let holders = self.claimants(gauge, &numbers, head).await?;
+        // A claim that appears only after the onset may be the thief's own booking.
+        let holders = self.claimants(gauge, onset, head).await?;
         let (spec, proofs) = self.proofs(gauge, &numbers, &holders, head).await?;
         let direct = |evidence| ProofRung::assertLossCall { spec: sol_spec(&spec), evidence }.abi_encode();
         let staged = ProofRung::assertStagedCall { spec: sol_spec(&spec), onset, reading }.abi_encode();
@@ -232,7 +245,7 @@ impl Keeper {
                     let reason = "the holders by which the incident was measured are not known";
                     return Ok(Outcome::Abandon(reason.into()));
                 };
-                (old, self.claimants(gauge, &[onset, reading], head).await?)
+                (old, self.claimants_since(gauge, onset, reading, head).await?)
             }
             false => (Vec::new(), Vec::new()),
         };
@@ -290,22 +303,24 @@ impl Keeper {
         Ok(Outcome::Send(vec![call(self.deployment.proof_rung, prove.abi_encode(), size, gas)]))
     }
 
-    /// Holders with a claim in at least one of the blocks: the others add nothing but proof bytes.
-    async fn claimants(
+    /// Holders with a claim at the onset.
+    async fn claimants(&mut self, gauge: B256, onset: u64, head: &Head) -> Result<Vec<Address>, NodeError> {
+        let heads = Heads::new(&self.follower, head.clone());
+        let Some(subject) = self.subjects.get_mut(&gauge) else { return Ok(Vec::new()) };
+        subject.claimants(&self.endpoints, &heads, onset).await
+    }
+
+    /// Holders at the onset and those that came since.
+    async fn claimants_since(
         &mut self,
         gauge: B256,
-        numbers: &[u64],
+        onset: u64,
+        reading: u64,
         head: &Head,
     ) -> Result<Vec<Address>, NodeError> {
         let heads = Heads::new(&self.follower, head.clone());
         let Some(subject) = self.subjects.get_mut(&gauge) else { return Ok(Vec::new()) };
-        let holders = subject.holders().to_vec();
-        let mut claiming = BTreeSet::new();
-        for number in numbers {
-            let proof = subject.proof(&self.endpoints, &heads, *number, &holders).await?;
-            claiming.extend(holders.iter().copied().filter(|holder| claims(&subject.spec, &proof, *holder)));
-        }
-        Ok(claiming.into_iter().collect())
+        subject.claimants_since(&self.endpoints, &heads, onset, reading).await
     }
 
     /// The holders by which an incident was measured last: ours if their hash is the incident's, else those of
@@ -317,13 +332,12 @@ impl Keeper {
         head: &Head,
     ) -> Result<Option<Vec<Address>>, NodeError> {
         let Some((hash, block)) = self.known.measured.get(&incident).copied() else { return Ok(None) };
-        let Some(known) = self.known.incidents.get(&incident) else { return Ok(None) };
-        let blocks = [known.live.onset, known.live.onset + 1, known.live.reading];
-        for numbers in [&blocks[..], &blocks[..2], &[blocks[0], blocks[2]]] {
-            let ours = self.claimants(gauge, numbers, head).await?;
-            if holders_hash(B256::ZERO, &ours) == hash {
-                return Ok(Some(ours));
-            }
+        let Some(onset) = self.known.incidents.get(&incident).map(|known| known.live.onset) else {
+            return Ok(None);
+        };
+        let ours = self.claimants(gauge, onset, head).await?;
+        if holders_hash(B256::ZERO, &ours) == hash {
+            return Ok(Some(ours));
         }
         let heads = Heads::new(&self.follower, head.clone());
         let at = heads.at(&self.endpoints, block).await?;
@@ -356,14 +370,6 @@ impl Keeper {
         }
         Ok((subject.spec.clone(), proofs))
     }
-}
-
-/// Whether the holder's proven claim in this block is above zero.
-fn claims(spec: &GaugeSpec, proof: &BlockProof, holder: Address) -> bool {
-    let slot = spec.holder_slot(holder);
-    let account = spec.holding_account().and_then(|address| proof.account(address));
-    let word = account.and_then(|account| account.slot(slot).ok());
-    word.is_some_and(|word| spec.holder_claim(word.value()) > 0)
 }
 
 /// The holders that a call of the proof rung names; a call through another contract is not understood.

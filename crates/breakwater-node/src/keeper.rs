@@ -227,7 +227,16 @@ impl Keeper {
     ) -> Result<(), NodeError> {
         let heads = Heads::new(&self.follower, head.clone());
         let Some(subject) = self.subjects.get_mut(&gauge) else { return Ok(()) };
-        let now = match subject.show(&self.endpoints, &heads, head.number()).await? {
+        let since = match (known.dwelling(gauge), subject.watch.onset()) {
+            (Some((_, incident)), _) => incident.live.onset,
+            (None, Some(onset)) => onset.before.number,
+            (None, None) => head.number().saturating_sub(1),
+        };
+        let holders = match known.dwelling(gauge) {
+            Some(_) => subject.claimants_since(&self.endpoints, &heads, since, head.number()).await?,
+            None => subject.claimants(&self.endpoints, &heads, since).await?,
+        };
+        let now = match subject.show(&self.endpoints, &heads, head.number(), &holders).await? {
             Shown::Reading(reading) => reading,
             Shown::Undecided(why) => {
                 subject.watch.forget();
@@ -244,14 +253,15 @@ impl Keeper {
         let intent = if let Some((id, incident)) = known.dwelling(gauge) {
             let live = incident.live.clone();
             wanted.extend([live.onset, live.onset + 1, live.reading]);
-            match onset_readings(subject, &self.endpoints, &heads, live.onset).await? {
+            match onset_readings(subject, &self.endpoints, &heads, live.onset, &holders).await? {
                 Some((a, next)) => {
                     subject.watch.dwelling(&live, a, next, now).map(|intent| (intent, Some(id)))
                 }
                 None => None,
             }
         } else {
-            quiet(subject, &self.endpoints, &heads, known.onset_floor(gauge), now).await?.map(|it| (it, None))
+            let floor = known.onset_floor(gauge);
+            quiet(subject, &self.endpoints, &heads, floor, now, &holders).await?.map(|intent| (intent, None))
         };
         if let Some(onset) = subject.watch.onset() {
             wanted.extend([onset.before.number, onset.after.number]);
@@ -395,15 +405,16 @@ impl Keeper {
     }
 }
 
-/// The readings at the onset and the block after it by the holders known now.
+/// The readings at the onset and the block after it by these holders.
 async fn onset_readings(
     subject: &mut Subject,
     endpoints: &Endpoints,
     heads: &Heads<'_>,
     onset: u64,
+    holders: &[Address],
 ) -> Result<Option<(Reading, Reading)>, NodeError> {
-    let a = subject.show(endpoints, heads, onset).await?;
-    let next = subject.show(endpoints, heads, onset + 1).await?;
+    let a = subject.show(endpoints, heads, onset, holders).await?;
+    let next = subject.show(endpoints, heads, onset + 1, holders).await?;
     Ok(match (a, next) {
         (Shown::Reading(a), Shown::Reading(next)) => Some((a, next)),
         _ => None,
@@ -417,14 +428,16 @@ async fn quiet(
     heads: &Heads<'_>,
     since: u64,
     now: Reading,
+    holders: &[Address],
 ) -> Result<Option<Intent>, NodeError> {
     if let Some(onset) = subject.watch.onset()
-        && let Some((a, next)) = onset_readings(subject, endpoints, heads, onset.before.number).await?
+        && let Some((a, next)) =
+            onset_readings(subject, endpoints, heads, onset.before.number, holders).await?
     {
         subject.watch.reread(a, next);
     }
     let Some(previous) = now.number.checked_sub(1) else { return Ok(None) };
-    match subject.show(endpoints, heads, previous).await? {
+    match subject.show(endpoints, heads, previous, holders).await? {
         Shown::Reading(before) => Ok(subject.watch.quiet(before, now, since)),
         _ => Ok(None),
     }

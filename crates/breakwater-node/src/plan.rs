@@ -87,7 +87,9 @@ impl Plan {
     /// [`NodeError::Journal`](crate::NodeError) cases never arise from keys made here; see [`ActionKey::new`].
     pub fn key(&self, attempt: u32) -> Result<ActionKey, ActionKeyError> {
         let what = match self {
-            Self::Assert { gauge, onset, reading, .. } => format!("assert:{gauge}:{onset}:{reading}"),
+            Self::Assert { gauge, onset, reading, .. } => {
+                format!("{}{onset}:{reading}", Self::assertions_of(*gauge))
+            }
             Self::Revise { incident, reading, .. } => format!("revise:{incident}:{reading}"),
             Self::Prove { incident, reading, .. } => format!("prove:{incident}:{reading}"),
             Self::Settle { incident, phase: Phase::Instant { reading }, .. } => {
@@ -100,6 +102,11 @@ impl Plan {
         // The derived form names every field, so two plans share a digest only if they are the same.
         let digest = keccak256(format!("{self:?}"));
         ActionKey::new(format!("{what}:{}#{attempt}", hex::encode(&digest[..8])))
+    }
+
+    /// How the keys of all assertions of a gauge begin.
+    pub(crate) fn assertions_of(gauge: B256) -> String {
+        format!("assert:{gauge}:")
     }
 
     /// Whether trying again can help when the transaction reverted.

@@ -63,27 +63,62 @@ impl Subject {
         }
     }
 
-    /// Every holder known, ascending; empty unless the gauge is enumerated.
-    pub(crate) fn holders(&self) -> &[Address] {
-        &self.holders
-    }
-
-    /// What block `number` shows by the holders known now.
+    /// What block `number` shows by these holders.
     pub(crate) async fn show(
         &mut self,
         endpoints: &Endpoints,
         heads: &Heads<'_>,
         number: u64,
+        holders: &[Address],
     ) -> Result<Shown, NodeError> {
-        let holders = self.holders.clone();
-        let proof = self.proof(endpoints, heads, number, &holders).await?;
-        let words = proof.words(&self.spec.reads(&holders))?;
+        let proof = self.proof(endpoints, heads, number, holders).await?;
+        let words = proof.words(&self.spec.reads(holders))?;
         // Later readings saturate where the onset's may not; the contract is strict about the onset itself.
-        Ok(match self.spec.read_later(&words, &holders) {
+        Ok(match self.spec.read_later(&words, holders) {
             Ok(reading) => Shown::Reading(reading),
             Err(ReadError::Undecided(why)) => Shown::Undecided(why.to_string()),
             Err(other) => Shown::Unreadable(other.to_string()),
         })
+    }
+
+    /// Holders with a claim in a block, ascending: the others add nothing but proof bytes. Empty unless the gauge
+    /// is enumerated.
+    ///
+    /// A loss is measured by those of its onset: a claim that appears only with the loss may be the thief's own
+    /// booking.
+    pub(crate) async fn claimants(
+        &mut self,
+        endpoints: &Endpoints,
+        heads: &Heads<'_>,
+        number: u64,
+    ) -> Result<Vec<Address>, NodeError> {
+        let holders = self.holders.clone();
+        if holders.is_empty() {
+            return Ok(holders);
+        }
+        let proof = self.proof(endpoints, heads, number, &holders).await?;
+        Ok(holders.into_iter().filter(|holder| claim(&self.spec, &proof, *holder) > 0).collect())
+    }
+
+    /// Holders at the onset, and those who have a claim since then that the assets could pay: a fresh deposit
+    /// lifts both. A claim beyond all assets is no deposit but an overflow.
+    pub(crate) async fn claimants_since(
+        &mut self,
+        endpoints: &Endpoints,
+        heads: &Heads<'_>,
+        onset: u64,
+        number: u64,
+    ) -> Result<Vec<Address>, NodeError> {
+        let mut holders = self.claimants(endpoints, heads, onset).await?;
+        let later = self.claimants(endpoints, heads, number).await?;
+        if let Shown::Reading(now) = self.show(endpoints, heads, number, &[]).await? {
+            let proof = self.proof(endpoints, heads, number, &later).await?;
+            holders
+                .extend(later.into_iter().filter(|holder| claim(&self.spec, &proof, *holder) <= now.assets));
+        }
+        holders.sort_unstable();
+        holders.dedup();
+        Ok(holders)
     }
 
     /// The proof of what the gauge reads in a block by these holders; fetched unless it is kept.
@@ -102,7 +137,10 @@ impl Subject {
         {
             return Ok(kept.clone());
         }
-        let fresh = BlockProof::fetch(endpoints, &head, &reads).await?;
+        // All holders at once, so that the next question about the block is answered from what is kept.
+        let all: BTreeSet<Address> = self.holders.iter().chain(holders).copied().collect();
+        let all: Vec<Address> = all.into_iter().collect();
+        let fresh = BlockProof::fetch(endpoints, &head, &self.spec.reads(&all)).await?;
         self.proofs.insert(number, fresh.clone());
         Ok(fresh)
     }
@@ -120,4 +158,12 @@ impl Subject {
             self.watch.forget();
         }
     }
+}
+
+/// The holder's proven claim in this block, gauge units; zero if it is not proven.
+fn claim(spec: &GaugeSpec, proof: &BlockProof, holder: Address) -> u128 {
+    let slot = spec.holder_slot(holder);
+    let account = spec.holding_account().and_then(|address| proof.account(address));
+    let word = account.and_then(|account| account.slot(slot).ok());
+    word.map_or(0, |word| spec.holder_claim(word.value()))
 }
