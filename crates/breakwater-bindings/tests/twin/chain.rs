@@ -1,6 +1,6 @@
 //! A chain in memory: one block at a time, no fees, no nonces, and callers who need no keys.
 
-use alloy::primitives::{Address, Bytes, Log, TxKind, U256};
+use alloy::primitives::{Address, B256, Bytes, Log, TxKind, U256};
 use alloy::sol_types::SolCall;
 use breakwater_policy::ops::Clock;
 use revm::context::result::{ExecutionResult, Output};
@@ -81,6 +81,12 @@ impl Chain {
             basefee: 0,
             ..BlockEnv::default()
         });
+    }
+
+    /// Makes the chain confirm the hash of a past block.
+    pub(crate) fn set_block_hash(&mut self, number: u64, hash: B256) {
+        let db = &mut self.evm.ctx.journaled_state.database;
+        db.cache.block_hashes.insert(U256::from(number), hash);
     }
 
     /// Creates a contract; it must succeed.

@@ -1,4 +1,4 @@
-//! What operations cost against the size of the book, and how many holders one block settles.
+//! What operations cost against the size of the book.
 //!
 //! All figures are of whole transactions, after refunds, as a receipt would tell them.
 //! They are read from dry runs on one state, so that none of them changes what the next one finds.
@@ -9,15 +9,14 @@ use breakwater_bindings::{Incidents, Policies, Pool, Tranche};
 use breakwater_policy::ops::{CURATOR, Clock, Op};
 use breakwater_primitives::{DAY, Wad};
 
-use crate::chain::GAS_LIMIT;
-use crate::stage::{RUNG, RefusingToken, Stage};
+use crate::stage::{RUNG, Stage};
 
 /// Largest allowed difference between the sizes, in percent of the smallest figure.
 const TOLERANCE_PERCENT: f64 = 2.0;
 /// Policies of the batch that one of a batch is taken from.
 const BATCH: usize = 10;
 /// Sum of every policy, large enough that each second of its premium is several units.
-const SUM: u128 = 10_000_000_000;
+pub(crate) const SUM: u128 = 10_000_000_000;
 /// What underwriters and the curator add, so that a hundred thousand policies find room.
 const SENIOR: u128 = 600_000_000_000_000;
 const JUNIOR: u128 = 300_000_000_000_000;
@@ -25,18 +24,18 @@ const JUNIOR: u128 = 300_000_000_000_000;
 const BUYING: u64 = 16;
 /// Days to the expiry of what is measured.
 const TERM: u64 = 100;
-const SLOT: u64 = 12;
+pub(crate) const SLOT: u64 = 12;
 
 /// A pool with a book of policies, all bought by different purchases in different blocks.
-struct Book {
-    stage: Stage,
+pub(crate) struct Book {
+    pub(crate) stage: Stage,
     pool: Address,
     tranches: [Address; 3],
     /// The plain product of the vault and the protocol product of the bank.
-    plain: B256,
-    protocol: B256,
+    pub(crate) plain: B256,
+    pub(crate) protocol: B256,
     /// Of the policies that are measured.
-    expiry: u64,
+    pub(crate) expiry: u64,
     /// The policies that are measured; they come after the others.
     own: Vec<U256>,
 }
@@ -45,7 +44,10 @@ impl Book {
     /// `size` policies of others, and then a few of ours. Whatever the size, everything else happens at the same
     /// times.
     fn open(size: usize) -> Self {
-        let mut stage = Stage::set();
+        Self::open_on(Stage::set(), size)
+    }
+
+    pub(crate) fn open_on(mut stage: Stage, size: usize) -> Self {
         for op in stage.scene.opening() {
             stage.must(&op);
         }
@@ -73,13 +75,13 @@ impl Book {
         book
     }
 
-    fn buy(&mut self, buyer: Address, product: B256, expiry: u64) -> U256 {
+    pub(crate) fn buy(&mut self, buyer: Address, product: B256, expiry: u64) -> U256 {
         let call = Policies::buyCall { purchase: self.purchase(buyer, product, expiry) };
         let policies = self.stage.policies;
         self.stage.chain.call(buyer, policies, &call).expect("the pool has room")
     }
 
-    fn purchase(&self, buyer: Address, product: B256, expiry: u64) -> Policies::Purchase {
+    pub(crate) fn purchase(&self, buyer: Address, product: B256, expiry: u64) -> Policies::Purchase {
         let now = self.stage.chain.clock().time;
         Policies::Purchase {
             product,
@@ -95,14 +97,14 @@ impl Book {
     }
 
     /// Brings the pool up to now and goes on to the next block.
-    fn accrue(&mut self) {
+    pub(crate) fn accrue(&mut self) {
         let pool = self.pool;
         self.stage.chain.call(CURATOR, pool, &Pool::accrueCall {}).expect("anyone may accrue");
         self.stage.wait(SLOT);
     }
 
     /// Opens an incident of half of everything, proves positions and makes it final.
-    fn lose(&mut self, product: B256, positions: &[Address]) -> U256 {
+    pub(crate) fn lose(&mut self, product: B256, positions: &[Address]) -> U256 {
         let (_, terms) =
             self.stage.scene.products.iter().find(|(id, _)| *id == product).expect("a product of the scene");
         let gauge = terms.gauge;
@@ -126,11 +128,16 @@ impl Book {
             let record = Incidents::recordPositionCall { id, account: *account, lost, value };
             self.stage.chain.call(RUNG, incidents, &record).expect("the incident dwells");
         }
-        let dwell = self.stage.scene.deployment.dwell + 1;
+        self.finalise(id);
+        id
+    }
+
+    /// Lets the dwell pass and makes an incident final.
+    pub(crate) fn finalise(&mut self, id: U256) {
+        let (incidents, dwell) = (self.stage.incidents, self.stage.scene.deployment.dwell + 1);
         self.stage.pass(dwell * SLOT, dwell);
         self.stage.chain.call(RUNG, incidents, &Incidents::finaliseCall { id }).expect("the dwell is over");
         self.stage.wait(SLOT);
-        id
     }
 
     fn gas_of(&mut self, from: Address, to: Address, call: &impl SolCall) -> u64 {
@@ -192,13 +199,13 @@ impl Stage {
         }
     }
 
-    fn pass(&mut self, seconds: u64, blocks: u64) {
+    pub(crate) fn pass(&mut self, seconds: u64, blocks: u64) {
         let Clock { time, block } = self.chain.clock();
         self.chain.set_clock(Clock { time: time.plus(seconds), block: block.plus(blocks) });
     }
 
     /// Lets time pass, block by block.
-    fn wait(&mut self, seconds: u64) {
+    pub(crate) fn wait(&mut self, seconds: u64) {
         self.pass(seconds, seconds.div_ceil(SLOT));
     }
 
@@ -266,7 +273,7 @@ fn join(cells: impl Iterator<Item = String>) -> String {
 }
 
 /// 1234567 as 1,234,567.
-fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
@@ -292,72 +299,4 @@ fn long_gas_is_flat_up_to_a_hundred_thousand_policies() {
         return;
     }
     flat(&[1, 100, 10_000, 100_000]);
-}
-
-/// Holders whose policies one transaction of 30 M gas settles: each of them another account.
-fn holders(book: &mut Book, product: B256, protocol: bool) -> (usize, u64) {
-    const MANY: usize = 260;
-    let registrant = book.stage.scene.users[0];
-    let mut accounts = Vec::new();
-    let mut ids = Vec::new();
-    for i in 0..MANY {
-        let holder = Address::left_padding_from(&(0x00aa_0000_u32 + i as u32).to_be_bytes());
-        if protocol {
-            // The registrant alone buys; the tokens go to the holders.
-            let mut purchase = book.purchase(registrant, product, book.expiry);
-            purchase.to = holder;
-            let policies = book.stage.policies;
-            ids.push(
-                book.stage.chain.call(registrant, policies, &Policies::buyCall { purchase }).expect("room"),
-            );
-        } else {
-            book.stage.fund(holder);
-            ids.push(book.buy(holder, product, book.expiry));
-            accounts.push(holder);
-        }
-    }
-    book.stage.wait(4 * DAY);
-    book.accrue();
-    let incident = book.lose(product, &accounts);
-    book.accrue();
-    let keeper = book.stage.scene.users[5];
-    let policies = book.stage.policies;
-    let gas = |book: &mut Book, count: usize| {
-        let call = Policies::settleBatchCall { ids: ids[..count].to_vec(), incident };
-        let done = book.stage.chain.dry_with(keeper, policies, call.abi_encode(), 4 * GAS_LIMIT);
-        let done = done.expect("what is measured succeeds");
-        let paid = U256::from_be_slice(&done.answer);
-        assert!(paid >= U256::from(count as u128 * SUM / 4), "{count} policies were paid {paid} in all");
-        done.gas
-    };
-    let (mut low, mut high) = (1, MANY);
-    assert!(gas(book, MANY) > GAS_LIMIT, "a larger batch would still fit");
-    while high - low > 1 {
-        let middle = usize::midpoint(low, high);
-        if gas(book, middle) <= GAS_LIMIT { low = middle } else { high = middle }
-    }
-    (low, gas(book, low) / low as u64)
-}
-
-impl Stage {
-    /// Money and an allowance for somebody without a key.
-    fn fund(&mut self, account: Address) {
-        let mint = RefusingToken::mintCall { to: account, amount: U256::from(SUM) };
-        let approve = RefusingToken::approveCall { spender: self.policies, amount: U256::MAX };
-        self.chain.call(account, self.asset, &mint).expect("anyone may mint");
-        self.chain.call(account, self.asset, &approve).expect("anyone may approve");
-    }
-}
-
-#[test]
-fn holders_settled_in_one_block() {
-    println!("| kind | holders in 30 M gas | gas a holder |");
-    println!("|---|---:|---:|");
-    let mut book = Book::open(100);
-    let (plain, protocol) = (book.plain, book.protocol);
-    let (count, gas) = holders(&mut book, protocol, true);
-    println!("| protocol | {count} | {} |", grouped(gas));
-    let mut book = Book::open(100);
-    let (count, gas) = holders(&mut book, plain, false);
-    println!("| position, positions proven before | {count} | {} |", grouped(gas));
 }

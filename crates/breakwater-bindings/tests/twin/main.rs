@@ -16,12 +16,14 @@ mod act;
 mod chain;
 mod duel;
 mod gas;
+mod holders;
 mod logs;
 mod read;
 mod reverts;
 mod run;
 mod spoil;
 mod stage;
+mod tries;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};

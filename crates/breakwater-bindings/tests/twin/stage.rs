@@ -7,7 +7,7 @@ use alloy::signers::local::PrivateKeySigner;
 use alloy::sol;
 use alloy::sol_types::SolConstructor;
 use breakwater_bindings::artifact::{Artifact, Libraries};
-use breakwater_bindings::{AccessManager, Catalog, Incidents, Policies, Pool, Wording, gauges};
+use breakwater_bindings::{AccessManager, Catalog, Incidents, Policies, Pool, ProofRung, Wording, gauges};
 use breakwater_policy::incident::Rung;
 use breakwater_policy::ops::{CURATOR, Scene, sample_configs, sample_products};
 use breakwater_policy::terms::{Form, GaugeInfo, Kind, PoolConfig, Product};
@@ -49,14 +49,23 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// The sample market on contracts.
+    /// The sample market on contracts, with a plain account in the rung's place.
     pub(crate) fn set() -> Self {
+        Self::with(false)
+    }
+
+    /// The same with the proof rung as it is deployed.
+    pub(crate) fn with_proofs() -> Self {
+        Self::with(true)
+    }
+
+    fn with(proofs: bool) -> Self {
         let mut scene = Scene::sample();
         let mut chain = Chain::new(scene.clock);
         let keys = keys();
         let asset = chain.create(DEPLOYER, token_code());
         let (dwell, window) = (scene.deployment.dwell, scene.deployment.claim_window as u32);
-        let core = Core::deploy(&mut chain, dwell, window);
+        let core = Core::deploy(&mut chain, dwell, window, proofs);
         let domain = chain.view(core.policies, &Policies::DOMAIN_SEPARATORCall {});
         scene.deployment = Deployment {
             catalog: core.catalog,
@@ -64,7 +73,7 @@ impl Stage {
             policies: core.policies,
             dwell,
             claim_window: u64::from(window),
-            rungs: BTreeMap::from([(RUNG, Rung::Proof)]),
+            rungs: BTreeMap::from([(core.rung, Rung::Proof)]),
         };
         scene.users = keys.keys().copied().collect();
         let mut stage = Self {
@@ -170,10 +179,11 @@ struct Core {
     incidents: Address,
     policies: Address,
     bookings: Address,
+    rung: Address,
 }
 
 impl Core {
-    fn deploy(chain: &mut Chain, dwell: u64, window: u32) -> Self {
+    fn deploy(chain: &mut Chain, dwell: u64, window: u32, proofs: bool) -> Self {
         let mut create = |name: &str, arguments: Vec<u8>| {
             chain.create(DEPLOYER, code(name, &Libraries::new(), &arguments))
         };
@@ -188,9 +198,16 @@ impl Core {
         let policies = Policies::constructorCall { catalog_: catalog, incidents_: incidents };
         let policies = create("Policies", policies.abi_encode());
         let bookings = create("Bookings", Vec::new());
-        let wire = Incidents::wireCall { policies_: policies, rungContracts: vec![RUNG], rungs: vec![0] };
+        let rung = if proofs {
+            let history_ = create("EthereumHistory", Vec::new());
+            let rung = ProofRung::constructorCall { history_, catalog_: catalog, incidents_: incidents };
+            create("ProofRung", rung.abi_encode())
+        } else {
+            RUNG
+        };
+        let wire = Incidents::wireCall { policies_: policies, rungContracts: vec![rung], rungs: vec![0] };
         chain.call(DEPLOYER, incidents, &wire).expect("nothing was wired before");
-        Self { catalog, wording, incidents, policies, bookings }
+        Self { catalog, wording, incidents, policies, bookings, rung }
     }
 }
 
@@ -217,7 +234,7 @@ fn keys() -> BTreeMap<Address, PrivateKeySigner> {
 }
 
 /// A vault and a bank. Nobody reads them here: the rung asserts what it likes.
-fn gauge_specs(asset: Address, now: Time) -> [gauges::GaugeSpec; 2] {
+pub(crate) fn gauge_specs(asset: Address, now: Time) -> [gauges::GaugeSpec; 2] {
     let term = |side, offset| gauges::Term {
         account: 0,
         side,
