@@ -34,7 +34,7 @@ impl Block {
             .filter(|(_, word)| !word.is_zero())
             .map(|(slot, word)| (keccak256(slot), alloy_rlp::encode(word)))
             .collect();
-        let (storage_root, storage) = trie(&leaves, slots.iter().map(|slot| keccak256(slot)));
+        let (storage_root, storage) = trie(&leaves, slots.iter().map(keccak256));
         let (state_root, state) = trie(&self.accounts(storage_root), [keccak256(self.vault)].into_iter());
         let header = Header {
             number: self.number,
