@@ -35,11 +35,12 @@ use stage::Stage;
 const STEPS: usize = 1_250;
 /// Sequences of an ordinary run.
 const SEEDS: u64 = 8;
-/// Sequences of a long run.
-const LONG_SEEDS: u64 = 800;
+/// The same of a long run: deeper ones, and many.
+const LONG_STEPS: usize = 5_000;
+const LONG_SEEDS: u64 = 200;
 
 /// Plays the seeds on all cores; panics with the first report.
-fn play_all(seeds: std::ops::Range<u64>) -> Tally {
+fn play_all(seeds: std::ops::Range<u64>, steps: usize) -> Tally {
     let next = AtomicU64::new(seeds.start);
     let results = Mutex::new((Tally::default(), None::<String>));
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
@@ -52,7 +53,7 @@ fn play_all(seeds: std::ops::Range<u64>) -> Tally {
                     if seed >= seeds.end || results.lock().unwrap().1.is_some() {
                         return;
                     }
-                    match run::play(&stage, seed, STEPS) {
+                    match run::play(&stage, seed, steps) {
                         Ok(tally) => results.lock().unwrap().0.add(&tally),
                         Err(report) => results.lock().unwrap().1 = Some(report),
                     }
@@ -69,7 +70,7 @@ fn play_all(seeds: std::ops::Range<u64>) -> Tally {
 
 #[test]
 fn ten_thousand_operations_agree() {
-    let tally = play_all(0..SEEDS);
+    let tally = play_all(0..SEEDS, STEPS);
     tell(&tally);
     for name in OPS {
         assert!(tally.done.contains_key(*name), "{name} was never done");
@@ -87,7 +88,7 @@ fn long_a_million_operations_agree() {
         return;
     }
     let asked = std::env::var("BREAKWATER_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
-    tell(&play_all(SEEDS..SEEDS + asked.unwrap_or(LONG_SEEDS)));
+    tell(&play_all(SEEDS..SEEDS + asked.unwrap_or(LONG_SEEDS), LONG_STEPS));
 }
 
 fn tell(tally: &Tally) {
