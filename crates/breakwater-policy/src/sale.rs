@@ -32,7 +32,8 @@ pub struct Reduction {
 }
 
 impl Pool {
-    /// Premium for `sum` more of a product, rounded up, as of the last accrual and with the surge of `now`.
+    /// Premium for `sum` more of a product, rounded up, as of the last accrual and with surge, settings and product
+    /// exposure of `now`.
     ///
     /// # Errors
     /// Everything that a sale is refused for, in the contracts' order.
@@ -55,7 +56,7 @@ impl Pool {
             return Err(Refusal::NotEffective { product, effective_at });
         }
         check_term(terms, now, inception, expiry)?;
-        let wanted = add(book.exposure, sum)?;
+        let wanted = add(book.exposure_at(now), sum)?;
         if wanted > cap {
             return Err(Refusal::CapExceeded { product, wanted, cap });
         }
