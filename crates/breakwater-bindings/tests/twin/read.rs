@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alloy::primitives::{Address, B256, U256};
+use alloy::primitives::{Address, B256, U256, keccak256};
 use breakwater_bindings::{Catalog, Incidents, Policies, Pool, Tranche};
 use breakwater_policy::World;
 use breakwater_policy::words::{Part, Words};
-use breakwater_primitives::DAY;
+use breakwater_primitives::{DAY, Time};
 
+use crate::chain::Failure;
+use crate::reverts;
 use crate::stage::Stage;
 
 /// The words of one part under way.
@@ -331,7 +333,34 @@ impl Stage {
                 return Some(difference);
             }
         }
-        world.pools.keys().copied().find_map(|pool| self.pool_differs(world, pool))
+        let pools: Vec<Address> = world.pools.keys().copied().collect();
+        pools
+            .into_iter()
+            .find_map(|pool| self.pool_differs(world, pool).or_else(|| self.quotes_differ(world, pool)))
+    }
+
+    /// What each product's smallest policy of the shortest term would cost now, or why it is not sold.
+    fn quotes_differ(&mut self, world: &World, pool: Address) -> Option<Difference> {
+        let now = self.chain.clock().time;
+        for (product, terms) in self.scene.products.clone() {
+            let inception = now.plus(terms.waiting_period);
+            let expiry = Time((inception.plus(terms.min_term).day() + 1) * DAY);
+            let twin = world.quote(pool, product, now, terms.min_sum, inception, expiry);
+            let call =
+                Pool::quoteCall { product, sum: terms.min_sum, inception: inception.0, expiry: expiry.0 };
+            let chain = self.chain.try_view(pool, &call);
+            // Of a refusal, the hash of what must be reverted with: a difference has to be a number.
+            let twin = twin.unwrap_or_else(|refusal| keccak256(reverts::data(&refusal)).into());
+            let chain = chain.unwrap_or_else(|failure| match failure {
+                Failure::Reverted(data) => keccak256(data).into(),
+                Failure::Halted(reason) => panic!("a quote of {pool} halts: {reason}"),
+            });
+            let word = format!("{}/quote", Part::Product(pool, product));
+            if let Some(difference) = Difference::of(word, twin, chain) {
+                return Some(difference);
+            }
+        }
+        None
     }
 
     /// The same of one pool.

@@ -102,7 +102,7 @@ fn shorten(stage: &Stage, mut ops: Vec<Op>) -> Vec<Op> {
             return ops;
         }
         let rest: Vec<Op> = ops.iter().filter(|op| op.name() != *name).cloned().collect();
-        if let Some((index, _)) = failure(stage, &rest, usize::MAX) {
+        if let Some((index, _)) = failure(stage, &rest, rest.len().saturating_sub(1)) {
             ops = rest[..(index + 1).min(rest.len())].to_vec();
         }
     }
@@ -114,7 +114,7 @@ fn shorten(stage: &Stage, mut ops: Vec<Op>) -> Vec<Op> {
                 return ops;
             }
             let rest: Vec<Op> = ops[..at].iter().chain(&ops[(at + size).min(ops.len())..]).cloned().collect();
-            match failure(stage, &rest, usize::MAX) {
+            match failure(stage, &rest, rest.len().saturating_sub(1)) {
                 Some((index, _)) => ops = rest[..(index + 1).min(rest.len())].to_vec(),
                 None => at += size,
             }
