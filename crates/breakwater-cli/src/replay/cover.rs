@@ -8,7 +8,7 @@ use breakwater_prove::compiler::{CompileOptions, Compiled, Refusal, compile_bloc
 use breakwater_prove::gauge::GaugeSpec;
 
 use crate::local::{Local, LocalError};
-use crate::market::{Market, Offer};
+use crate::market::{DWELL, Market, Offer};
 use crate::replay::report::{Covers, Facts};
 use crate::trouble::Trouble;
 
@@ -17,6 +17,10 @@ const CAP: u128 = 10_000_000_000_000_000_000_000_000_000;
 
 /// How many times of what the gauge reads when it is listed a policy insures: a case grows after that.
 const SUM_TIMES: u128 = 20;
+
+/// Blocks that changed code must have stood before a successor gauge is listed: nobody should vouch for code that
+/// a thief put there a moment ago.
+const SUCCESSOR_STANDS: u64 = DWELL;
 
 /// How far the cover of one address has come.
 #[derive(Debug)]
@@ -28,6 +32,8 @@ pub(crate) struct Cover {
     listed: Vec<GaugeSpec>,
     refusal: Option<String>,
     undecided: Option<String>,
+    /// The block in which the code was first seen to be another.
+    changed_at: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +53,7 @@ impl Cover {
             listed: Vec::new(),
             refusal: None,
             undecided: None,
+            changed_at: 0,
         }
     }
 
@@ -62,6 +69,10 @@ impl Cover {
     /// Tries to compile a gauge at the newest block; if there is one, lists and offers it.
     pub(crate) async fn seek(&mut self, local: &mut Local, market: &Market) -> Result<(), Trouble> {
         if self.stage != Stage::Seeking {
+            return Ok(());
+        }
+        let stood = local.head().await?.number().saturating_sub(self.changed_at);
+        if !self.listed.is_empty() && stood < SUCCESSOR_STANDS {
             return Ok(());
         }
         let compiled = match self.compile(local).await? {
@@ -92,10 +103,11 @@ impl Cover {
     }
 
     /// The code changed under a gauge: it can answer nothing any more, so a successor is sought.
-    pub(crate) fn lose(&mut self, gauge: B256, why: &str) {
+    pub(crate) fn lose(&mut self, gauge: B256, block: u64, why: &str) {
         let bought = matches!(self.stage, Stage::Bought { .. });
         if bought && self.listed.last().is_some_and(|spec| spec.id() == gauge) {
             self.undecided = Some(why.to_owned());
+            self.changed_at = block;
             self.stage = Stage::Seeking;
         }
     }

@@ -124,8 +124,8 @@ impl Play {
     async fn keeper_works(&mut self) -> Result<bool, Trouble> {
         let report = self.keeper.tick().await?;
         for seen in &report.seen {
-            if let Seen::Undecided { gauge, why, .. } = seen {
-                self.covers.iter_mut().for_each(|cover| cover.lose(*gauge, why));
+            if let Seen::Undecided { gauge, block, why } = seen {
+                self.covers.iter_mut().for_each(|cover| cover.lose(*gauge, *block, why));
             }
         }
         Ok(report.sent.is_empty())
