@@ -65,7 +65,11 @@ pub(crate) fn native(tool: &str) -> Result<PathBuf> {
     );
     let binary = scope.join(&platform).join("bin").join(tool);
     if !binary.is_file() {
-        bail!("{tool} was not found at {}: run `cargo xtask setup`", binary.display());
+        bail!(
+            "{tool} was not found at {}: run `cargo xtask setup`; on another platform than 64-bit Linux install \
+             the npm package @foundry-rs/{platform}@1.7.1 into contracts/ first",
+            binary.display()
+        );
     }
     Ok(binary)
 }
