@@ -15,7 +15,7 @@ use alloy::primitives::{Address, B256, U64, U256};
 use alloy::rpc::types::Filter;
 use alloy::sol_types::{SolCall, SolConstructor, SolEvent};
 use breakwater_bindings::demo::{DemoBank, DemoBankAttack};
-use breakwater_bindings::{Incidents, Policies, ProofRung};
+use breakwater_bindings::{Incidents, Policies, Pool, ProofRung};
 use breakwater_chain::{Anvil, Endpoints};
 use serde_json::{Value, json};
 
@@ -129,6 +129,11 @@ impl Trial {
 
     /// Calls of the keeper's that assert, whatever became of them.
     async fn assertions_sent(&self) -> usize {
+        self.sent(&ProofRung::assertLossCall::SELECTOR).await
+    }
+
+    /// Mined calls of the keeper's with this selector.
+    async fn sent(&self, wanted: &[u8; 4]) -> usize {
         let keeper = self.market.cast.keeper.address();
         let head = self.local.head().await.unwrap().number();
         let mut sent = 0;
@@ -137,8 +142,8 @@ impl Trial {
             let transactions = self.local.endpoints().transactions(&at).await.unwrap();
             for transaction in &transactions {
                 let selector = transaction.input().get(..4).map(<[u8]>::to_vec);
-                let asserts = selector.as_deref() == Some(ProofRung::assertLossCall::SELECTOR.as_slice());
-                sent += usize::from(asserts && transaction.inner.signer() == keeper);
+                let is_wanted = selector.as_deref() == Some(wanted.as_slice());
+                sent += usize::from(is_wanted && transaction.inner.signer() == keeper);
             }
         }
         sent
@@ -341,4 +346,20 @@ async fn a_transaction_that_nobody_mines_is_replaced_by_a_dearer_one() {
     run_until_paid(&mut trial, &mut keeper).await;
     assert_eq!(trial.opened().await, 1);
     assert_eq!(trial.assertions_sent().await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_that_nobody_touches_is_brought_up_to_now_each_week() {
+    let Some(mut trial) = Trial::begin().await else { return };
+    let honest = trial.local.endpoints().clone();
+    let mut keeper = trial.keeper(&honest).await;
+    keeper.tick().await.unwrap();
+    for _ in 0..2 {
+        let week = trial.local.time() + 7 * 86_400;
+        trial.local.seal(week).await.unwrap();
+        keeper.tick().await.unwrap();
+        trial.next_block().await;
+    }
+    assert_eq!(trial.sent(&Pool::accrueCall::SELECTOR).await, 2);
+    assert_eq!(trial.sent(&Pool::rollCall::SELECTOR).await, 2);
 }

@@ -27,6 +27,8 @@ const POSITION_GAS: u64 = 150_000;
 const SETTLE_GAS: u64 = 450_000;
 /// Gas of whatever does not grow.
 const BASE_GAS: u64 = 1_500_000;
+/// Gas of rolling a pool's days, were there a year of them.
+const UPKEEP_GAS: u64 = 6_000_000;
 /// Gas of a byte of calldata under the floor of EIP-7623, were none of them zero.
 const BYTE_GAS: u64 = 40;
 /// The protocol's bound on one transaction since EIP-7825.
@@ -156,6 +158,10 @@ impl Keeper {
                 }
                 Ok(plain(self.deployment.incidents, &Incidents::finaliseCall { id: *incident }, BASE_GAS))
             }
+            Plan::Upkeep { pool, product: Some(product), .. } => {
+                Ok(plain(*pool, &Pool::rollCall { product: *product }, UPKEEP_GAS))
+            }
+            Plan::Upkeep { pool, product: None, .. } => Ok(plain(*pool, &Pool::accrueCall {}, UPKEEP_GAS)),
             Plan::CloseBooking { incident, pool } => {
                 Ok(plain(*pool, &Pool::closeBookingCall { incident: *incident }, BASE_GAS))
             }

@@ -31,6 +31,8 @@ pub const PROVE_BATCH: usize = 20;
 pub const ATTEMPTS_MAX: u32 = 4;
 /// Blocks before the end of a dwell at which positions are proven for the reading that will stand.
 const PROVE_AHEAD_BLOCKS: u64 = 2;
+/// How often a pool is brought up to now, seconds.
+const WEEK_S: u64 = 7 * 86_400;
 /// Blocks of logs asked for at once when the known world is rebuilt.
 const LOGS_STEP_BLOCKS: u64 = 5_000;
 
@@ -305,6 +307,13 @@ impl Keeper {
                 }
                 _ => {}
             }
+        }
+        let week = head.timestamp() / WEEK_S;
+        let before = head.number().checked_sub(1).and_then(|number| self.follower.followed(number));
+        if before.is_some_and(|before| before.timestamp() / WEEK_S < week) {
+            let pools = known.pools.iter().map(|pool| (*pool, None));
+            let products = known.offered.iter().map(|(pool, product)| (*pool, Some(*product)));
+            plans.extend(pools.chain(products).map(|(pool, product)| Plan::Upkeep { pool, product, week }));
         }
         for (id, pool) in &known.bookings {
             let over = known.incidents.get(id).is_some_and(|incident| {

@@ -77,6 +77,8 @@ pub(crate) struct Known {
     pub(crate) covers: BTreeMap<U256, Cover>,
     pub(crate) incidents: BTreeMap<U256, KnownIncident>,
     pub(crate) pools: BTreeSet<Address>,
+    /// Products that a pool was ever given a cap for.
+    pub(crate) offered: BTreeSet<(Address, B256)>,
     /// Bookings that a pool still holds, by (incident, pool).
     pub(crate) bookings: BTreeSet<(U256, Address)>,
     /// Hash of the holders by which an incident was measured last, and the block that did.
@@ -213,6 +215,9 @@ impl Known {
 
     fn pool(&mut self, pool: Address, event: Pool::PoolEvents) {
         match event {
+            Pool::PoolEvents::ProductCapped(capped) => {
+                self.offered.insert((pool, capped.product));
+            }
             Pool::PoolEvents::Booked(booked) => {
                 self.bookings.insert((booked.incident, pool));
             }

@@ -58,6 +58,15 @@ pub enum Plan {
         /// The incident.
         incident: U256,
     },
+    /// Bring a pool's days up to now, once a week: the next booking pays for those that nobody rolled.
+    Upkeep {
+        /// The pool.
+        pool: Address,
+        /// A product whose days are rolled; none: the pool's own.
+        product: Option<B256>,
+        /// Weeks since the epoch.
+        week: u64,
+    },
     /// Give back what nobody is owed any more.
     CloseBooking {
         /// The incident.
@@ -97,6 +106,7 @@ impl Plan {
             }
             Self::Settle { incident, phase: Phase::Final, .. } => format!("settle:{incident}:final"),
             Self::Finalise { incident } => format!("finalise:{incident}"),
+            Self::Upkeep { pool, week, .. } => format!("upkeep:{pool}:{week}"),
             Self::CloseBooking { incident, pool } => format!("close:{incident}:{pool}"),
         };
         // The derived form names every field, so two plans share a digest only if they are the same.
@@ -111,6 +121,6 @@ impl Plan {
 
     /// Whether trying again can help when the transaction reverted.
     pub fn bears_retry(&self) -> bool {
-        !matches!(self, Self::Settle { phase: Phase::Instant { .. }, .. })
+        !matches!(self, Self::Settle { phase: Phase::Instant { .. }, .. } | Self::Upkeep { .. })
     }
 }
