@@ -175,7 +175,7 @@ impl Known {
                 let terms = Terms {
                     gauge: listed.gauge,
                     // Kind.Position
-                    by_position: u8::from(listed.terms.kind) == 0,
+                    by_position: listed.terms.kind == 0,
                     instant: listed.terms.instant,
                     report_window: u64::from(listed.terms.reportWindow),
                 };
