@@ -173,7 +173,7 @@ async fn crashes(seed: u64) {
     let Some(mut trial) = Trial::begin().await else { return };
     let mut dice = Dice(seed);
     let honest = trial.local.endpoints().clone();
-    let mut crashes = 0;
+    let (mut crashes, mut in_a_row) = (0, 0);
     for block in 0..BLOCKS_MAX {
         if block == 3 {
             trial.attack().await;
@@ -183,9 +183,14 @@ async fn crashes(seed: u64) {
             let mut keeper = trial.keeper(&honest).await;
             keeper.tick().await
         };
-        match tokio::time::timeout(Duration::from_millis(10 + dice.roll(400)), work).await {
-            Ok(report) => drop(report.unwrap()),
-            Err(_) => crashes += 1,
+        // On a slow machine no tick would ever end; each crash in a row gives the next one more time.
+        let limit = Duration::from_millis(10 + dice.roll(400) + 100 * in_a_row);
+        match tokio::time::timeout(limit, work).await {
+            Ok(report) => {
+                drop(report.unwrap());
+                in_a_row = 0;
+            }
+            Err(_) => (crashes, in_a_row) = (crashes + 1, in_a_row + 1),
         }
         trial.next_block().await;
         if block > 40 && trial.is_paid().await {
