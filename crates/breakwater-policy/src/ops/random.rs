@@ -77,12 +77,12 @@ impl Generator {
         let pools: Vec<&Pool> = world.pools.values().collect();
         let pool = dice.pick(&pools)?;
         let caller = dice.pick(&self.users)?;
-        if dwelling(world, clock).is_some() && dice.chance(50) {
+        if dwelling(world, clock).is_some() && dice.chance(70) {
             // A dwell is short, and most of what can go wrong goes wrong in it.
-            return match dice.below(10) {
-                0..=1 => Some(pass(dice, world, clock)),
-                2..=4 => self.record(dice, world, clock),
-                5..=7 => settle(dice, world, caller),
+            return match dice.below(12) {
+                0 => Some(pass(dice, world, clock)),
+                1..=4 => self.record(dice, world, clock),
+                5..=8 => settle(dice, world, caller),
                 _ => revise(dice, world, clock),
             };
         }
@@ -180,7 +180,10 @@ impl Generator {
         let share = U256::from(value) * U256::from(incident.measured.loss) / U256::from(base.max(1));
         let share = share.to_u128().ok()?;
         let lost = if dice.chance(70) { share } else { dice.part(share.saturating_mul(2)) };
-        let account = dice.pick(&self.users)?;
+        let account = match insured(dice, world, incident) {
+            Some(account) if dice.chance(60) => account,
+            _ => dice.pick(&self.users)?,
+        };
         Some(Op::RecordPosition { caller: incident.rung_contract, id, account, lost, value })
     }
 
@@ -285,7 +288,14 @@ fn open(dice: &mut Dice<'_>, world: &World, clock: Clock, opener: Address) -> Op
     if dice.chance(90) {
         onset = onset.max(least.unwrap_or_default()).min(Block(clock.block.0.saturating_sub(2)));
     }
-    let reading = Block(onset.0 + 1 + dice.below(clock.block.0.saturating_sub(onset.0 + 1)));
+    if dice.chance(50)
+        && let Some(after) = after_inception(dice, world, clock, &gauge)
+        && after >= least.unwrap_or_default()
+    {
+        onset = after;
+    }
+    let latest = clock.block.0.saturating_sub(onset.0 + 1).min(SPAN * world.terms.dwell);
+    let reading = Block(onset.0 + 1 + dice.below(latest));
     let digits = 11 + u32::try_from(dice.below(4)).ok()?;
     let base = 1_000_000_000 + dice.wide_below(10_u128.pow(digits));
     let fraction = match dice.below(6) {
@@ -315,6 +325,11 @@ fn revise(dice: &mut Dice<'_>, world: &World, clock: Clock) -> Option<Op> {
     let head = clock.block.0.saturating_sub(1);
     let reading = Block((old.reading.0 + dice.below(4)).min(head.max(old.reading.0)));
     let onset = if dice.chance(20) { Block(old.onset.0.saturating_sub(dice.below(8))) } else { old.onset };
+    if dice.chance(25)
+        && let Some(measured) = before_inception(dice, world, clock, id, incident)
+    {
+        return Some(Op::Revise { caller: incident.rung_contract, id, measured });
+    }
     let loss = match dice.below(6) {
         0 => 0,
         1 => dice.wide_below(old.loss.saturating_add(1)),
@@ -327,6 +342,60 @@ fn revise(dice: &mut Dice<'_>, world: &World, clock: Clock) -> Option<Op> {
         (measured.onset_time, measured.after_time) = (old.onset_time, old.after_time);
     }
     Some(Op::Revise { caller: incident.rung_contract, id, measured })
+}
+
+/// The position of a policy that an incident touches; often of the one that began last.
+fn insured(dice: &mut Dice<'_>, world: &World, incident: &Incident) -> Option<Address> {
+    let onset = incident.measured.onset_time;
+    let touched = world.policies.list.iter().rev().take(60).filter(|holding| {
+        let policy = &holding.policy;
+        let gauge = world.products.get(&policy.product).map(|terms| terms.gauge);
+        gauge == Some(incident.gauge) && policy.inception <= onset && onset < policy.expiry
+    });
+    let mut touched: Vec<(Time, Address)> =
+        touched.map(|holding| (holding.policy.inception, holding.policy.position)).collect();
+    touched.sort_unstable();
+    let last = touched.last().copied();
+    let found = if dice.chance(50) { last } else { dice.pick(&touched) };
+    found.map(|(_, position)| position)
+}
+
+/// A past block just after a policy of an instant product began, so that an earlier onset can leave it out.
+fn after_inception(dice: &mut Dice<'_>, world: &World, clock: Clock, gauge: &B256) -> Option<Block> {
+    let count = world.policies.list.len() as u64;
+    let began: Vec<Time> = (1..=count)
+        .rev()
+        .take(60)
+        .filter_map(|id| {
+            let policy = world.policies.get(id)?.policy;
+            let terms = world.products.get(&policy.product)?;
+            let past = policy.inception.plus(4 * SLOT) < clock.time;
+            (terms.instant && terms.gauge == *gauge && past).then_some(policy.inception)
+        })
+        .collect();
+    let began = dice.pick(&began)?;
+    let back = clock.time.since(began) / SLOT;
+    Some(Block(clock.block.0.checked_sub(back.saturating_sub(dice.below(2)))?))
+}
+
+/// A higher loss from an onset before the beginning of a policy that was paid in the dwell.
+fn before_inception(
+    dice: &mut Dice<'_>,
+    world: &World,
+    clock: Clock,
+    id: u64,
+    incident: &Incident,
+) -> Option<Measurement> {
+    let old = incident.measured;
+    let holdings = world.policies.list.iter();
+    let paid = holdings.filter(|holding| holding.settlements.get(&id).is_some_and(|found| found.paid > 0));
+    // The last one to begin: others lie too far back for one incident.
+    let began = paid.map(|holding| holding.policy.inception).max()?;
+    let back = old.onset_time.since(began) / SLOT + 1;
+    let onset = Block(old.onset.0.checked_sub(back)?);
+    let peak = part_of(old.base, incident.peak.to_u128().ok()?, true);
+    let loss = peak + dice.wide_below(old.base.checked_sub(peak)? + 1);
+    Some(measure(clock, onset, old.reading, old.base, loss))
 }
 
 /// A measurement whose times are those of a chain without missed slots.
