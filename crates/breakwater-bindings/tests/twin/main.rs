@@ -54,7 +54,10 @@ fn play_all(seeds: std::ops::Range<u64>, steps: usize) -> Tally {
                         return;
                     }
                     match run::play(&stage, seed, steps) {
-                        Ok(tally) => results.lock().unwrap().0.add(&tally),
+                        Ok(tally) => {
+                            println!("seed {seed}: {steps} operations agree");
+                            results.lock().unwrap().0.add(&tally);
+                        }
                         Err(report) => results.lock().unwrap().1 = Some(report),
                     }
                 }
