@@ -34,13 +34,14 @@ library Bounds {
 
     // Policies and capital.
     uint256 internal constant MOST_POLICIES = 24;
-    uint256 internal constant MOST_TERM_DAYS = 30;
+    uint256 internal constant MOST_TERM_DAYS = 14;
     uint256 internal constant MOST_DEPOSIT = 60_000 * UNIT;
     uint256 internal constant MOST_DONATION = 1_000 * UNIT;
     uint256 internal constant MOST_CAP = 500_000 * UNIT;
 
     // Losses, in whole units of the asset.
-    uint256 internal constant LEAST_BASE = 50_000;
+    uint256 internal constant LEAST_BASE = 20_000;
+    uint256 internal constant SMALL_BASE = 150_000;
     uint256 internal constant MOST_BASE = 1_000_000;
     uint256 internal constant MOST_ONSET_AGE = 40;
     uint256 internal constant MOST_READING_AGE = 6;

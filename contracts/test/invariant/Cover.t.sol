@@ -16,6 +16,7 @@ contract CoverInvariants is Stage {
         _targetCover();
         _targetLosses();
         _targetTime();
+        _targetCollapse();
         _add(h.disturb.selector, h.buyForbidden.selector, h.meddle.selector);
     }
 

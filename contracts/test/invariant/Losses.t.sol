@@ -41,6 +41,7 @@ contract LossesInvariants is Stage {
                 least = i.reading;
             }
         }
+        _kept("overlap");
     }
 
     /// @notice A block at which the gauge was found healthy opens nothing any more.

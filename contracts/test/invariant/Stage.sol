@@ -35,8 +35,8 @@ abstract contract Stage is Fixture {
         _deploy();
         _list();
         _people();
-        cast.pools.push(_openPool(300));
-        cast.pools.push(_openPool(200));
+        cast.pools.push(_openPool());
+        cast.pools.push(_openPool());
         handler = new Handler(cast);
         manager.grantRole(manager.ADMIN_ROLE(), curator, 0);
         _fund(cast.pools[0], 1);
@@ -65,6 +65,7 @@ abstract contract Stage is Fixture {
         _targetLosses();
         _targetTime();
         _targetStrangers();
+        _targetCollapse();
     }
 
     function _targetCover() internal {
@@ -84,6 +85,11 @@ abstract contract Stage is Fixture {
         _add(h.openIncident.selector, h.raise.selector, h.lowerLoss.selector, h.refute.selector);
         _add(h.prove.selector, h.finalise.selector, h.closeBooking.selector, h.settle.selector);
         _add(h.settleBatch.selector);
+    }
+
+    /// @dev Apart, because little is left to do in a pool that fell short.
+    function _targetCollapse() internal {
+        _add(handler.collapse.selector);
     }
 
     function _targetTime() internal {
@@ -168,10 +174,12 @@ abstract contract Stage is Fixture {
         (cast.people[6], cast.people[7], makeAddr("stranger"));
     }
 
-    function _openPool(uint16 curatorShareBps) private returns (Pool pool) {
+    function _openPool() private returns (Pool pool) {
         PoolConfig memory c = configFor(address(usd));
         (c.epoch, c.cooldown) = (Bounds.EPOCH, Bounds.COOLDOWN);
-        (c.curatorShareBps, c.surgeMax, c.surgeHalfLife) = (curatorShareBps, 0.4e18, 1 days);
+        // So little for the capital that the floor rate shows, and so much subordination that it binds.
+        (c.costOfCapital, c.subordinationBps) = (0.01e18, 6_500);
+        (c.curatorShareBps, c.surgeMax, c.surgeHalfLife) = (400, 0.4e18, 1 days);
         pool = new Pool(c, catalog, incidents, address(policies));
         catalog.registerPool(address(pool));
     }
@@ -179,10 +187,10 @@ abstract contract Stage is Fixture {
     // ----- capital and cover -----
 
     function _fund(Pool pool, uint256 part) private {
-        handler.fund(pool, 1, curator, 60_000 * UNIT / part);
-        handler.fund(pool, 1, cast.people[3], 40_000 * UNIT / part);
-        handler.fund(pool, 2, cast.people[4], 100_000 * UNIT / part);
-        handler.fund(pool, 3, cast.people[5], 200_000 * UNIT / part);
+        handler.fund(pool, 1, curator, 120_000 * UNIT / part);
+        handler.fund(pool, 1, cast.people[3], 80_000 * UNIT / part);
+        handler.fund(pool, 2, cast.people[4], 80_000 * UNIT / part);
+        handler.fund(pool, 3, cast.people[5], 120_000 * UNIT / part);
     }
 
     function _join(Pool pool) private {
@@ -205,22 +213,24 @@ abstract contract Stage is Fixture {
 
     function _insure() private {
         Pool pool = cast.pools[0];
-        handler.insure(pool, cast.products[0], cast.people[0], uint128(150_000 * UNIT), 20);
-        handler.insure(pool, cast.products[0], cast.people[1], uint128(50_000 * UNIT), 10);
-        handler.insure(pool, cast.products[1], cast.people[1], uint128(100_000 * UNIT), 15);
-        handler.insure(pool, cast.products[2], cast.registrant, uint128(150_000 * UNIT), 25);
-        handler.insure(pool, cast.products[3], cast.people[2], uint128(120_000 * UNIT), 30);
-        handler.insure(cast.pools[1], cast.products[0], cast.people[0], uint128(30_000 * UNIT), 20);
+        handler.insure(pool, cast.products[0], cast.people[0], uint128(200_000 * UNIT), 8);
+        handler.insure(pool, cast.products[0], cast.people[1], uint128(50_000 * UNIT), 5);
+        handler.insure(pool, cast.products[1], cast.people[1], uint128(100_000 * UNIT), 7);
+        handler.insure(pool, cast.products[2], cast.registrant, uint128(180_000 * UNIT), 10);
+        handler.insure(pool, cast.products[3], cast.people[2], uint128(120_000 * UNIT), 12);
+        handler.insure(cast.pools[1], cast.products[0], cast.people[0], uint128(30_000 * UNIT), 9);
     }
 
     /// @dev More than the exposure lets out at once, and someone who wants in.
     function _queue() private {
         Pool pool = cast.pools[0];
-        handler.askOut(pool, 3, cast.people[5], 140_000);
+        handler.askOut(pool, 3, cast.people[5], 80_000);
         handler.askOut(pool, 2, cast.people[4], 30_000);
         handler.askOut(pool, 1, cast.people[3], 10_000);
         handler.fund(pool, 1, cast.people[3], 5_000 * UNIT);
         handler.fund(pool, 3, cast.people[0], 20_000 * UNIT);
+        // From the first payment on, someone cannot be paid.
+        cast.usd.setBlocked(cast.people[0], true);
     }
 
     // ----- what invariants ask -----

@@ -39,7 +39,7 @@ abstract contract Holders is Watch {
         Pool pool = _pool();
         bytes32 product = cast.products[_draw(cast.products.length)];
         (uint256 least, uint256 most) = _room(pool, product);
-        if (most < least) return pool.accrue();
+        if (most < least) return;
         uint128 sum = uint128(_between(least, _chance(30) ? most : least + (most - least) / 4));
         _buyWhole(pool, _purchase(pool, product, sum));
     }
@@ -49,9 +49,8 @@ abstract contract Holders is Watch {
         Pool pool = _pool();
         bytes32 product = cast.products[_draw(cast.products.length)];
         (uint256 least, uint256 most) = _room(pool, product);
-        if (most < 2 * least) return pool.accrue();
+        if (most < 2 * least) return;
         Purchase memory p = _purchase(pool, product, uint128(_between(2 * least, most)));
-        pool.accrue();
         uint256 whole = _quote(pool, p);
         uint128 rest = p.sum / 2;
         p.sum -= rest;
@@ -147,7 +146,9 @@ abstract contract Holders is Watch {
     // ----- buying -----
 
     /// @dev Sums that the pool could sell of a product now; none if `most` is below `least`.
-    function _room(Pool pool, bytes32 product) internal view returns (uint256 least, uint256 most) {
+    function _room(Pool pool, bytes32 product) internal returns (uint256 least, uint256 most) {
+        // Accruing may let capital out and exposure end.
+        pool.accrue();
         Underwriting memory u = pool.underwriting(product);
         least = Bounds.MIN_SUM;
         bool full = cast.policies.count() >= Bounds.MOST_POLICIES;

@@ -41,9 +41,22 @@ abstract contract Losses is Holders, Capital {
         Incident memory i = cast.incidents.incident(id);
         bool refuted = _lambda(i) < Bounds.THRESHOLD;
         // A refuted incident that nobody answers does not keep the next one out.
-        if (refuted && _chance(50)) return _open(g);
+        if (refuted && _chance(80)) {
+            _advance(2);
+            return _open(g);
+        }
         if (_isLive(i)) return _raise(id, i);
         _finalise(id);
+    }
+
+    /// @notice Everything is lost at once, so that pools fall short.
+    function collapse() external step(true) {
+        if (!_chance(50)) return;
+        for (uint256 g; g < cast.gauges.length; ++g) {
+            if (cast.incidents.dwelling(cast.gauges[g]) != 0) continue;
+            uint256 id = _openAt(g, Bounds.MOST_BASE, Bounds.WAD);
+            if (id != 0) _prove(id);
+        }
     }
 
     function raise() external step(true) {
@@ -55,6 +68,8 @@ abstract contract Losses is Holders, Capital {
     function lowerLoss() external step(true) {
         (uint256 id, Incident memory i) = _someLive();
         if (id == 0) return;
+        if (_chance(60)) _payInstantly(id);
+        i = cast.incidents.incident(id);
         Measurement memory m = _as(i);
         m.reading = _laterReading(i);
         uint256 least = Bounds.THRESHOLD + 1;
@@ -66,6 +81,8 @@ abstract contract Losses is Holders, Capital {
     function refute() external step(true) {
         (uint256 id, Incident memory i) = _someLive();
         if (id == 0) return;
+        if (_chance(60)) _payInstantly(id);
+        i = cast.incidents.incident(id);
         Measurement memory m = _as(i);
         m.reading = _laterReading(i);
         m.loss = _chance(70) ? 0 : uint128(uint256(m.base) * _draw(Bounds.THRESHOLD) / Bounds.WAD);
@@ -113,27 +130,26 @@ abstract contract Losses is Holders, Capital {
     }
 
     function _open(uint256 g) internal {
-        bytes32 gauge = cast.gauges[g];
+        uint256 base = _between(Bounds.LEAST_BASE, _chance(50) ? Bounds.SMALL_BASE : Bounds.MOST_BASE);
+        uint256 lambda = _between(Bounds.THRESHOLD + 1, _chance(50) ? 3 * Bounds.THRESHOLD : Bounds.WAD);
+        uint256 id = _openAt(g, base, _chance(20) ? Bounds.WAD : lambda);
+        if (id == 0) return;
+        if (_chance(80)) _prove(id);
+        if (_chance(40)) _payInstantly(id);
+    }
+
+    /// @dev Opens an incident of `base` whole units and a loss of `lambda` wad; zero if no block can be measured.
+    function _openAt(uint256 g, uint256 base, uint256 lambda) private returns (uint256 id) {
         // Someone trades in the very block of the opening.
-        if (_chance(40)) _trade(Tranche(cast.pools[0].tranche(1 + _draw(2))));
-        uint256 last = cast.incidents.latest(gauge);
+        if (_chance(60)) _trade(Tranche(cast.pools[0].tranche(1 + _draw(2))));
+        uint256 last = cast.incidents.latest(cast.gauges[g]);
         Incident memory previous = cast.incidents.incident(last);
         bool voids = previous.status == Status.Dwelling;
-        uint256 reading = _block() - 1 - _draw(Bounds.MOST_READING_AGE);
-        uint256 least = previous.reading;
-        uint256 voidedAt = voids ? previous.reading : lastVoided[g];
-        if (reading <= least || reading <= voidedAt) return;
-        uint256 oldest = reading - 1 - _draw(Bounds.MOST_ONSET_AGE);
-        Measurement memory m;
-        m.onset = uint64(Math.max(oldest, least));
-        m.reading = uint64(reading);
-        (m.onsetTime, m.afterTime) = (_timeOf(m.onset), _timeOf(m.onset + 1));
-        m.base = _units(g, _between(Bounds.LEAST_BASE, Bounds.MOST_BASE));
-        uint256 lambda = _chance(25) ? Bounds.WAD : _between(Bounds.THRESHOLD + 1, Bounds.WAD);
-        m.loss = uint128(uint256(m.base) * lambda / Bounds.WAD);
-        m.evidence = bytes32(steps);
+        Measurement memory m = _drop(previous.reading, voids ? previous.reading : lastVoided[g]);
+        if (m.reading == 0) return 0;
+        (m.base, m.loss) = (_units(g, base), uint128(uint256(_units(g, base)) * lambda / Bounds.WAD));
         if (voids) _lookAtBooking(last);
-        uint256 id = cast.rung.open(gauge, _person(), m);
+        id = cast.rung.open(cast.gauges[g], _person(), m);
         if (voids) lastVoided[g] = Math.max(lastVoided[g], previous.reading);
         _did(voids ? bytes32("opened behind a refuted") : bytes32("opened"));
         files[id].gauge = g;
@@ -143,8 +159,16 @@ abstract contract Losses is Holders, Capital {
         _file(id);
         _compareOrder(id);
         if (cast.pools[0].booking(id).openedAt != 0) _did("booked");
-        if (_chance(80)) _prove(id);
-        if (_chance(40)) _payInstantly(id);
+    }
+
+    /// @dev Blocks that may be measured; reading zero if there are none yet.
+    function _drop(uint256 least, uint256 voidedAt) private returns (Measurement memory m) {
+        uint256 reading = _block() - 1 - _draw(Bounds.MOST_READING_AGE);
+        if (reading <= least || reading <= voidedAt) return m;
+        m.onset = uint64(Math.max(reading - 1 - _draw(Bounds.MOST_ONSET_AGE), least));
+        m.reading = uint64(reading);
+        (m.onsetTime, m.afterTime) = (_timeOf(m.onset), _timeOf(m.onset + 1));
+        m.evidence = bytes32(steps);
     }
 
     /// @dev A gauge of index 1 counts in units of 1e-18, the pools in units of 1e-6.
@@ -204,7 +228,7 @@ abstract contract Losses is Holders, Capital {
 
     function _revise(uint256 id, Incident memory i, Measurement memory m) internal {
         bool same = m.onset == i.onset && m.reading == i.reading && m.loss == i.loss && m.base == i.base;
-        if (same) return;
+        if (same || (_block() > i.spanEnd && !_moves(i, m))) return;
         _lookAtBooking(id);
         uint256 paid = i.paid;
         if (!_must(cast.stranger, address(cast.rung), abi.encodeCall(cast.rung.revise, (id, m)))) return;
@@ -213,9 +237,17 @@ abstract contract Losses is Holders, Capital {
         if (paidNow < paid) files[id].returned += paid - paidNow;
         _noteBorne(id);
         if (m.onset != i.onset) _checkStale(id);
+        else if (uint256(m.loss) * i.base <= uint256(i.loss) * m.base) _checkReleased();
         _checkDwell(id, i, m);
         _file(id);
         _compareOrder(id);
+    }
+
+    /// @dev Behind the span only what moves the loss counts.
+    function _moves(Incident memory i, Measurement memory m) private pure returns (bool) {
+        (uint256 before, uint256 lambda) = (_lambda(i), uint256(m.loss) * Bounds.WAD / m.base);
+        uint256 distance = before > lambda ? before - lambda : lambda - before;
+        return distance * 8 >= Bounds.THRESHOLD;
     }
 
     function _noteBorne(uint256 id) private {
@@ -230,6 +262,15 @@ abstract contract Losses is Holders, Capital {
             // As much value left as shares did, unless the lock is used up.
             bool kept = _priceKept(p, 1) || cast.pools[p].locked() == 0;
             _rule(kept, "juniors bear the curator's");
+        }
+    }
+
+    /// @dev What comes back takes no value from a share; what the curator bears has a rule of its own.
+    function _checkReleased() private {
+        for (uint256 p; p < cast.pools.length; ++p) {
+            for (uint256 i = 2; i < 4; ++i) {
+                _rule(_priceKept(p, i), "price");
+            }
         }
     }
 

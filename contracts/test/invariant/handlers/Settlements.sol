@@ -41,7 +41,27 @@ abstract contract Settlements is Losses {
 
     /// @inheritdoc Losses
     function _payInstantly(uint256 k) internal override {
-        if (_isLive(cast.incidents.incident(k))) _settleSome(k, 1 + _draw(3));
+        if (!_isLive(cast.incidents.incident(k))) return;
+        _tryEarly(k);
+        _settleSome(k, 1 + _draw(3));
+    }
+
+    /// @dev Everyone whose product does not pay in the dwell.
+    function _tryEarly(uint256 k) internal {
+        for (uint256 id = cast.policies.count(); id != 0; --id) {
+            bool instant = cast.catalog.product(_policy(id).product).instant;
+            if (!instant && covered(id, k) && _ownerOf(id) != address(0)) _trySettle(id, k);
+        }
+    }
+
+    function _trySettle(uint256 id, uint256 k) internal {
+        bool waits = covered(id, k) && _isLive(cast.incidents.incident(k))
+            && !cast.catalog.product(_policy(id).product).instant;
+        if (!waits && covered(id, k)) return;
+        if (waits) _did("tried a dwelling loss");
+        bytes32 rule = waits ? bytes32("paid too early") : bytes32("paid without cover");
+        bytes memory data = abi.encodeCall(IPolicies.settle, (id, k));
+        _refused(cast.stranger, address(cast.policies), data, rule);
     }
 
     /// @dev The first few, from a random one on, who have something to claim.
@@ -141,6 +161,7 @@ abstract contract Settlements is Losses {
         if (pool.closedAt() != 0) _did("paid by a closed pool");
         if (paid == 0 || cast.incidents.incident(k).status != Status.Dwelling) return;
         _did("paid in the dwell");
+        _tryUnlock(pool);
         _rule(pool.state().instantOutstanding <= _lockValue(pool), "instant above the lock");
     }
 }

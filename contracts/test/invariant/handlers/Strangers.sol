@@ -2,7 +2,6 @@
 pragma solidity ^0.8.27;
 
 import {Pool} from "breakwater/core/Pool.sol";
-import {Tranche} from "breakwater/core/Tranche.sol";
 import {ICatalog, Kind} from "breakwater/interfaces/ICatalog.sol";
 import {IIncidents, Incident, Measurement, Rung, Status} from "breakwater/interfaces/IIncidents.sol";
 import {IPolicies, Policy, Purchase} from "breakwater/interfaces/IPolicies.sol";
@@ -47,7 +46,6 @@ abstract contract Strangers is Settlements {
         _by(address(pool), abi.encodeCall(IPool.reduce, (r)), rule);
         (uint256 least, uint256 most) = _room(pool, product);
         if (most < least) return;
-        pool.accrue();
         Purchase memory p = _purchase(pool, product, uint128(least));
         uint64 inception = uint64(_now() + Bounds.WAITING);
         uint256 premium = _quote(pool, p);
@@ -128,7 +126,6 @@ abstract contract Strangers is Settlements {
         if (pool.closedAt() != 0) return _tryClosed(pool, product);
         (uint256 least, uint256 most) = _room(pool, product);
         if (most < least) return;
-        pool.accrue();
         Purchase memory p = _purchase(pool, product, uint128(least));
         p.to = p.position;
         cast.usd.mint(p.to, 1e30);
@@ -208,10 +205,7 @@ abstract contract Strangers is Settlements {
             if (_ownerOf(id) != address(0)) _meddle(id);
         }
         (uint256 live,) = _someLive();
-        for (uint256 id = count; live != 0 && id != 0; --id) {
-            bool instant = cast.catalog.product(_policy(id).product).instant;
-            if (!instant && covered(id, live) && _ownerOf(id) != address(0)) return _trySettle(id, live);
-        }
+        if (live != 0) _tryEarly(live);
     }
 
     function _meddle(uint256 id) private {
@@ -230,15 +224,6 @@ abstract contract Strangers is Settlements {
         }
         uint256 k = _payable();
         if (k != 0) _trySettle(id, k);
-    }
-
-    function _trySettle(uint256 id, uint256 k) private {
-        bool waits = covered(id, k) && _isLive(cast.incidents.incident(k))
-            && !cast.catalog.product(_policy(id).product).instant;
-        bytes memory data = abi.encodeCall(IPolicies.settle, (id, k));
-        if (waits) _did("tried a dwelling loss");
-        if (waits) return _by(address(cast.policies), data, "paid too early");
-        if (!covered(id, k)) _by(address(cast.policies), data, "paid without cover");
     }
 
     // ----- losses and capital -----
@@ -300,12 +285,16 @@ abstract contract Strangers is Settlements {
         Measurement memory m;
         m.reading = uint64(_block() - 1);
         uint256 onset = _block() - 2 - Bounds.SPAN;
-        if (onset < previous.reading || onset < lastVoided[g]) return;
+        if (onset < lastVoided[g]) return;
         m.onset = uint64(onset);
         (m.onsetTime, m.afterTime) = (_timeOf(m.onset), _timeOf(m.onset + 1));
         (m.base, m.loss) = (_units(g, Bounds.LEAST_BASE), _units(g, Bounds.LEAST_BASE));
         bytes memory data = abi.encodeCall(cast.rung.open, (cast.gauges[g], cast.stranger, m));
-        _by(address(cast.rung), data, "stretched");
+        if (onset >= previous.reading) return _by(address(cast.rung), data, "stretched");
+        // It reaches back into the one before.
+        m.reading = uint64(m.onset + Bounds.SPAN);
+        data = abi.encodeCall(cast.rung.open, (cast.gauges[g], cast.stranger, m));
+        _by(address(cast.rung), data, "overlap");
     }
 
     function _tryLate(uint256 id, Incident memory i) private {
@@ -332,23 +321,12 @@ abstract contract Strangers is Settlements {
         if (_chance(50)) _tryUnlock(pool);
     }
 
-    function _tryUnlock(Pool pool) private {
-        uint256 value = _lockValue(pool);
-        uint256 need = capsNeed(pool);
-        if (pool.closedAt() != 0 || value < need || value == 0) return;
-        // Leaves a little less than the caps need.
-        uint256 shares = pool.locked() * (value - need) / value + pool.locked() / 100;
-        if (shares > pool.locked()) return;
-        _refused(cast.curator, address(pool), abi.encodeCall(IPool.unlock, (shares)), "unlock");
-    }
-
     function _tryTwice(ITranche tranche) private {
         uint256[] storage ids = batchLine[address(tranche)].ids;
         if (ids.length == 0) return;
         uint256 id = ids[_draw(ids.length)];
         for (uint256 j; j < cast.people.length; ++j) {
-            (, uint48 claimedAt) = Tranche(address(tranche)).deposits(id, cast.people[j]);
-            if (claimedAt == 0) continue;
+            if (!claimedDeposit[address(tranche)][id][cast.people[j]]) continue;
             bytes memory data = abi.encodeCall(ITranche.claimDeposit, (id, cast.people[j]));
             _by(address(tranche), data, "claimed twice");
         }
