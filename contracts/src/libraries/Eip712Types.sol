@@ -78,6 +78,17 @@ struct PositionConsent {
     uint256 deadline; // seconds, inclusive
 }
 
+/// @notice What each position lost in an incident of the quorum rung, as the root of a Merkle tree.
+struct PositionsReport {
+    uint256 incident;
+    bytes32 root; // of leaves keccak256(keccak256(abi.encode(address account, uint128 lost, uint128 value)))
+    bytes32 evidence; // hash of an evidence/1 document
+    bytes32 signerSet;
+    uint256 nonce;
+    uint64 validFrom; // seconds
+    uint64 validUntil; // seconds, inclusive
+}
+
 /// @title EIP-712 hashes of every message that Breakwater takes signed
 library Eip712Types {
     string internal constant NAME = "Breakwater";
@@ -101,6 +112,9 @@ library Eip712Types {
     bytes32 internal constant POSITION_CONSENT_TYPEHASH = keccak256(
         "PositionConsent(address position,bytes32 product,address buyer,uint256 nonce,uint256 deadline)"
     );
+    bytes32 internal constant POSITIONS_REPORT_TYPEHASH = keccak256(
+        "PositionsReport(uint256 incident,bytes32 root,bytes32 evidence,bytes32 signerSet,uint256 nonce,uint64 validFrom,uint64 validUntil)"
+    );
 
     // The ABI encoding of a struct of plain values is exactly its EIP-712 data, one word a field.
 
@@ -122,6 +136,10 @@ library Eip712Types {
 
     function hash(PositionConsent memory consent) internal pure returns (bytes32) {
         return keccak256(bytes.concat(POSITION_CONSENT_TYPEHASH, abi.encode(consent)));
+    }
+
+    function hash(PositionsReport memory report) internal pure returns (bytes32) {
+        return keccak256(bytes.concat(POSITIONS_REPORT_TYPEHASH, abi.encode(report)));
     }
 
     function hash(CapacityCertificate memory certificate) internal pure returns (bytes32) {
@@ -153,6 +171,11 @@ library Eip712Types {
             hashes[i] = hash(caps[i]);
         }
         return keccak256(abi.encodePacked(hashes));
+    }
+
+    /// @notice One leaf of the tree under a `PositionsReport`'s root. Hashed twice, so that no inner node passes for one.
+    function positionLeaf(address account, uint128 lost, uint128 value) internal pure returns (bytes32) {
+        return keccak256(bytes.concat(keccak256(abi.encode(account, lost, value))));
     }
 
     /// @notice What `signerSet` names: `quorum` of `signers`, who are strictly ascending.

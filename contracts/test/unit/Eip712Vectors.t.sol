@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.27;
 
+import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {
     BreakerTrip,
@@ -9,6 +10,7 @@ import {
     Eip712Types,
     LossReport,
     PositionConsent,
+    PositionsReport,
     RatePosting
 } from "breakwater/libraries/Eip712Types.sol";
 import {Base} from "../Base.sol";
@@ -120,6 +122,39 @@ contract Eip712VectorsTest is Base {
             deadline: _number("deadline")
         });
         _check(Eip712Types.POSITION_CONSENT_TYPEHASH, Eip712Types.hash(consent));
+    }
+
+    function test_positionsReport() public {
+        message = "PositionsReport";
+        PositionsReport memory report = PositionsReport({
+            incident: _number("incident"),
+            root: _word("root"),
+            evidence: _word("evidence"),
+            signerSet: _word("signerSet"),
+            nonce: _number("nonce"),
+            validFrom: uint64(_number("validFrom")),
+            validUntil: uint64(_number("validUntil"))
+        });
+        _check(Eip712Types.POSITIONS_REPORT_TYPEHASH, Eip712Types.hash(report));
+    }
+
+    /// @dev Each leaf proves itself with the other one, by the library that the rung uses.
+    function test_positionLeaves() public view {
+        bytes32 root = vm.parseJsonBytes32(json, ".positions.root");
+        for (uint256 i; i < 2; ++i) {
+            string memory leaf = string.concat(".positions.leaves[", vm.toString(i), "]");
+            bytes32 hash = Eip712Types.positionLeaf(
+                vm.parseJsonAddress(json, string.concat(leaf, ".account")),
+                uint128(vm.parseJsonUint(json, string.concat(leaf, ".lost"))),
+                uint128(vm.parseJsonUint(json, string.concat(leaf, ".value")))
+            );
+            assertEq(hash, vm.parseJsonBytes32(json, string.concat(leaf, ".leaf")));
+            bytes32[] memory proof = new bytes32[](1);
+            proof[0] =
+                vm.parseJsonBytes32(json, string.concat(".positions.leaves[", vm.toString(1 - i), "].leaf"));
+            assertTrue(MerkleProof.verify(proof, root, hash));
+            assertEq(vm.parseJsonBytes32(json, ".messages.PositionsReport.value.root"), root);
+        }
     }
 
     function _check(bytes32 typeHash, bytes32 structHash) private view {

@@ -5,7 +5,9 @@
 use alloy::primitives::{Address, B256, Signature, U256, keccak256};
 use alloy::sol_types::{Eip712Domain, SolStruct, SolValue};
 
-pub use generated::{BreakerTrip, Cap, CapacityCertificate, LossReport, PositionConsent, RatePosting};
+pub use generated::{
+    BreakerTrip, Cap, CapacityCertificate, LossReport, PositionConsent, PositionsReport, RatePosting,
+};
 
 /// Name of the domain.
 pub const NAME: &str = "Breakwater";
@@ -76,4 +78,10 @@ pub fn recover(digest: B256, signature: &[u8]) -> Result<Address, SignatureError
 /// What `signerSet` names: `quorum` of `signers`, who must be strictly ascending.
 pub fn signer_set(quorum: U256, signers: &[Address]) -> B256 {
     keccak256((quorum, signers.to_vec()).abi_encode_params())
+}
+
+/// One leaf of the tree under [`PositionsReport::root`]: what `account` lost and what its position was worth at the
+/// onset, both in gauge units. Pairs above it are hashed in ascending order, as OpenZeppelin's `MerkleProof` reads them.
+pub fn position_leaf(account: Address, lost: u128, value: u128) -> B256 {
+    keccak256(keccak256((account, lost, value).abi_encode_params()))
 }

@@ -9,8 +9,8 @@ use alloy::signers::SignerSync;
 use alloy::signers::local::PrivateKeySigner;
 use alloy::sol_types::SolStruct;
 use breakwater_bindings::eip712::{
-    BreakerTrip, Cap, CapacityCertificate, LossReport, NAME, PositionConsent, RatePosting, SignatureError,
-    VERSION, digest, domain, recover, signer_set,
+    BreakerTrip, Cap, CapacityCertificate, LossReport, NAME, PositionConsent, PositionsReport, RatePosting,
+    SignatureError, VERSION, digest, domain, position_leaf, recover, signer_set,
 };
 use serde_json::{Value, json};
 
@@ -105,6 +105,30 @@ fn position_consent() -> PositionConsent {
     }
 }
 
+/// One account that lost everything and one that lost a third.
+fn positions() -> [(Address, u128, u128); 2] {
+    [(SIGNERS[0], 5_000_000, 5_000_000), (SIGNERS[1], u128::MAX / 3, u128::MAX)]
+}
+
+/// The pair of both leaves, in ascending order.
+fn positions_root() -> B256 {
+    let mut leaves = positions().map(|(account, lost, value)| position_leaf(account, lost, value));
+    leaves.sort();
+    keccak256(leaves.concat())
+}
+
+fn positions_report() -> PositionsReport {
+    PositionsReport {
+        incident: U256::from(7),
+        root: positions_root(),
+        evidence: B256::repeat_byte(0xe1),
+        signerSet: set(),
+        nonce: U256::from(15),
+        validFrom: 1_703_800_020,
+        validUntil: 1_703_886_420,
+    }
+}
+
 fn message<T: SolStruct>(message: &T, value: Value) -> Value {
     let digest = digest(message, CHAIN_ID, CONTRACT);
     let signature = key().sign_hash_sync(&digest).unwrap();
@@ -133,8 +157,14 @@ fn caps(caps: &[Cap]) -> Value {
 }
 
 fn file() -> Value {
-    let (report, certificate, posting, trip, consent) =
-        (loss_report(), capacity_certificate(), rate_posting(), breaker_trip(), position_consent());
+    let (report, certificate, posting, trip, consent, positions_report) = (
+        loss_report(),
+        capacity_certificate(),
+        rate_posting(),
+        breaker_trip(),
+        position_consent(),
+        positions_report(),
+    );
     let mut capacity = value!(
         certificate,
         [pool, model, data, seed, signerSet],
@@ -156,6 +186,15 @@ fn file() -> Value {
         },
         "key": { "name": KEY_NAME, "private": keccak256(KEY_NAME), "address": key().address() },
         "signerSet": { "quorum": "2", "signers": SIGNERS, "hash": set() },
+        "positions": {
+            "leaves": positions().map(|(account, lost, value)| json!({
+                "account": account,
+                "lost": lost.to_string(),
+                "value": value.to_string(),
+                "leaf": position_leaf(account, lost, value),
+            })),
+            "root": positions_root(),
+        },
         "messages": {
             "LossReport": message(&report, value!(
                 report,
@@ -177,6 +216,11 @@ fn file() -> Value {
                 consent,
                 [position, product, buyer],
                 [nonce, deadline]
+            )),
+            "PositionsReport": message(&positions_report, value!(
+                positions_report,
+                [root, evidence, signerSet],
+                [incident, nonce, validFrom, validUntil]
             )),
         },
     })
