@@ -41,6 +41,10 @@ contract BlockingToken is Token {
         blocked[account] = true;
     }
 
+    function free(address account) external {
+        blocked[account] = false;
+    }
+
     function _update(address from, address to, uint256 amount) internal override {
         require(!blocked[to], "blocked");
         super._update(from, to, amount);
