@@ -47,6 +47,7 @@ pub mod stream;
 pub mod terms;
 pub mod trace;
 pub mod tranche;
+pub mod underwriting;
 pub mod waterfall;
 pub mod wording;
 pub mod words;
