@@ -44,6 +44,5 @@ interface ICanaryRung is IHoldings {
     function open(bytes32 trigger) external returns (uint256 id);
     /// @notice Probes, and refutes the dwelling incident when the canary gets out.
     function review(uint256 id) external;
-    function terms(bytes32 trigger) external view returns (CanaryTerms memory);
     function watch(bytes32 trigger) external view returns (Watch memory);
 }

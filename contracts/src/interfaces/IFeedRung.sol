@@ -54,6 +54,5 @@ interface IFeedRung is IHoldings {
     function review(uint256 id) external;
     /// @notice Passes dead time on that was measured since the onset and has not been passed on.
     function extend(uint256 id) external;
-    function terms(bytes32 trigger) external view returns (DepegTerms memory);
     function run(bytes32 trigger) external view returns (Run memory);
 }

@@ -10,6 +10,8 @@ import {Trigger} from "./ITriggers.sol";
 struct Claims {
     PinnedAccount keeper;
     Holding holding;
+    bytes32 pin; // a slot of the keeper that held `pinned` at the onset: its implementation; zero: none
+    bytes32 pinned;
 }
 
 /// @title What the rungs that read no gauge have in common: triggers they know, and proven holdings
@@ -31,10 +33,12 @@ interface IHoldings {
 
     /// @notice Reads the terms of a listed trigger, once, by anyone. Nothing is observed or sold before.
     function enrol(Trigger calldata trigger) external returns (bytes32 id);
+    /// @notice The terms of an enrolled trigger; empty: not enrolled.
+    function terms(bytes32 trigger) external view returns (bytes memory);
     /// @notice Whether cover on the trigger may be sold now. Never reverts; of an unknown trigger it is false.
     function sellable(bytes32 trigger) external view returns (bool);
     /// @notice Proves what `accounts` (strictly ascending) held at the incident's onset and at its reading, the lesser
-    ///         of which counts. Evidence: these two headers; for each header the keeper's account walk, then the walk
-    ///         of each account's word; holders and newcomers empty.
+    ///         of which counts. Evidence: these two headers; for each header the keeper's account walk, at the onset
+    ///         the pin's walk if there is a pin, then the walk of each account's word; holders and newcomers empty.
     function provePositions(uint256 id, address[] calldata accounts, Evidence calldata evidence) external;
 }

@@ -28,9 +28,9 @@ struct Series {
     Observation first;
     Observation second;
     uint64 last; // seconds: the last look at the feeds
-    bool live; // whether both had a median
-    uint64 downtime; // seconds of dead time after the start
-    uint64 passed; // of it, passed on to the incident
+    bool dead; // whether one of them had no median then
+    uint64 startDown; // seconds of dead time after the start, by which the first observation may be later
+    uint64 endDown; // after the end, for the second
     uint256 incident; // zero: none
 }
 
@@ -43,13 +43,10 @@ interface ISeriesRung is IHoldings {
     /// @notice The second observation is missing, or is of this very block.
     error SeriesOpen(bytes32 trigger);
     error AlreadyOpened(bytes32 trigger, uint256 id);
-    error NoDowntime(uint256 id);
 
     /// @notice Records both medians at the start or the end, whichever it is time for; by anyone.
     function poke(bytes32 trigger) external;
+    /// @notice Opens an incident in a block after the second observation's.
     function open(bytes32 trigger) external returns (uint256 id);
-    /// @notice Passes dead time on that was measured since the start and has not been passed on.
-    function extend(uint256 id) external;
-    function terms(bytes32 trigger) external view returns (SeriesTerms memory);
     function series(bytes32 trigger) external view returns (Series memory);
 }
