@@ -9,6 +9,7 @@ import {Pool} from "breakwater/core/Pool.sol";
 import {Kind, Product} from "breakwater/interfaces/ICatalog.sol";
 import {Form, GaugeSpec, Holding, Pin, PinnedAccount, Side, Term} from "breakwater/interfaces/IGauges.sol";
 import {Incident, Rung} from "breakwater/interfaces/IIncidents.sol";
+import {Times} from "breakwater/interfaces/ILadder.sol";
 import {Purchase} from "breakwater/interfaces/IPolicies.sol";
 import {PoolConfig} from "breakwater/interfaces/IPool.sol";
 import {ITranche} from "breakwater/interfaces/ITranche.sol";
@@ -22,6 +23,9 @@ import {World} from "./World.sol";
 abstract contract Fixture is World {
     uint64 internal constant DWELL = 32;
     uint32 internal constant WINDOW = 14 days;
+    uint64 internal constant QUORUM_WINDOW = 96;
+    uint64 internal constant ASSEMBLY_WINDOW = 400;
+    uint64 internal constant GUARDIAN_DELAY = 20;
     uint256 internal constant START = 1_800_000_000;
     uint256 internal constant WAD = 1e18;
     /// @dev Total assets and supply share slot 0; balances are a mapping at slot 2.
@@ -47,13 +51,18 @@ abstract contract Fixture is World {
         vm.roll(10_000);
         manager = new AccessManager(address(this));
         history = new EthereumHistory();
-        wording = new Wording(DWELL, WINDOW);
+        wording = new Wording(times());
         catalog = new Catalog(address(manager), wording);
-        incidents = new Incidents(catalog, address(manager), DWELL, WINDOW);
+        incidents = new Incidents(catalog, address(manager));
         rung = new ProofRung(history, catalog, incidents);
         policies = new Policies(catalog, incidents);
         usd = new Token("USDX", 6);
         wire(address(rung));
+    }
+
+    /// @dev Nothing waits for the guardian, where that is not what a test is about.
+    function times() internal view virtual returns (Times memory) {
+        return Times(DWELL, WINDOW, QUORUM_WINDOW, ASSEMBLY_WINDOW, GUARDIAN_DELAY, type(uint16).max);
     }
 
     /// @dev Tests of incidents alone put themselves in the rung's place by overriding this.

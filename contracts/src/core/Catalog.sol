@@ -2,8 +2,9 @@
 pragma solidity ^0.8.27;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
-import {ICatalog, Kind, Product} from "../interfaces/ICatalog.sol";
-import {GaugeSpec} from "../interfaces/IGauges.sol";
+import {ICatalog, Product} from "../interfaces/ICatalog.sol";
+import {Form, GaugeSpec} from "../interfaces/IGauges.sol";
+import {Trigger} from "../interfaces/ITriggers.sol";
 import {IWording} from "../interfaces/IWording.sol";
 import {Listing} from "../libraries/Listing.sol";
 
@@ -18,9 +19,13 @@ contract Catalog is ICatalog, AccessManaged {
     /// @inheritdoc ICatalog
     IWording public immutable renderer;
 
+    /// @dev Gauges and triggers: their ids are hashes of different shapes, so none is both.
     mapping(bytes32 gauge => GaugeInfo info) private _gauges;
     /// @dev No two gauges of one subject can read the same block.
     mapping(bytes32 subject => bytes32[] gauges) private _gaugesOf;
+    /// @dev What was listed first on a subject, gauge or trigger: all others count in its asset, so that what one of
+    ///      them paid a position can be compared with what another did.
+    mapping(bytes32 subject => bytes32 id) private _firstOf;
     mapping(bytes32 id => Product terms) private _products;
     /// @inheritdoc ICatalog
     mapping(bytes32 product => bytes32 hash) public wordingHash;
@@ -57,28 +62,54 @@ contract Catalog is ICatalog, AccessManaged {
         }
 
         listed.push(gauge);
-        _gauges[gauge] = GaugeInfo({
-            subject: subject,
-            asset: spec.asset,
-            threshold: spec.threshold,
-            // Enough until the year 2106.
-            listedAt: uint32(block.timestamp),
-            account: spec.accounts[spec.holding.account].account,
-            form: spec.form
-        });
+        _list(
+            gauge,
+            GaugeInfo({
+                subject: subject,
+                asset: spec.asset,
+                threshold: spec.threshold,
+                // Enough until the year 2106.
+                listedAt: uint32(block.timestamp),
+                account: spec.accounts[spec.holding.account].account,
+                form: spec.form,
+                rungs: Listing.GAUGE_RUNGS,
+                trigger: false
+            })
+        );
         emit GaugeListed(gauge, subject, spec);
     }
 
     /// @inheritdoc ICatalog
+    function listTrigger(Trigger calldata trigger) external restricted returns (bytes32 id) {
+        Listing.checkTrigger(trigger);
+        id = Listing.idOf(trigger);
+        if (_gauges[id].listedAt != 0) revert AlreadyListed(id);
+        _list(
+            id,
+            GaugeInfo({
+                subject: Listing.subjectOf(trigger),
+                asset: trigger.asset,
+                threshold: trigger.threshold,
+                listedAt: uint32(block.timestamp),
+                account: trigger.subject,
+                form: Form.Ratio,
+                rungs: trigger.rungs,
+                trigger: true
+            })
+        );
+        emit TriggerListed(id, trigger);
+    }
+
+    /// @inheritdoc ICatalog
     function listProduct(Product calldata terms, bytes32 hash) external returns (bytes32 id) {
-        // Whoever a registrant may be settles for a whole protocol, so the listers vouch for him and his units;
+        // Whoever a registrant may be settles for all who hold, so the listers vouch for him and his units;
         // anybody else could take the proven loss of all holders for a few coins of his own.
-        if (terms.kind == Kind.Protocol) _checkCanCall(msg.sender, msg.data);
-        Listing.checkProduct(terms);
-        id = keccak256(abi.encode(terms));
-        if (_products[id].unitDen != 0) revert AlreadyListed(id);
+        if (terms.registrant != address(0)) _checkCanCall(msg.sender, msg.data);
         GaugeInfo memory info = _gauges[terms.gauge];
         if (info.listedAt == 0) revert UnknownGauge(terms.gauge);
+        Listing.checkProduct(terms, info);
+        id = keccak256(abi.encode(terms));
+        if (_products[id].unitDen != 0) revert AlreadyListed(id);
         bytes32 rendered = keccak256(bytes(renderer.wording(terms, info)));
         if (rendered != hash) revert WrongWording(rendered, hash);
 
@@ -125,5 +156,15 @@ contract Catalog is ICatalog, AccessManaged {
     /// @inheritdoc ICatalog
     function poolsOf(bytes32 gauge) external view returns (address[] memory) {
         return _poolsOf[gauge];
+    }
+
+    function _list(bytes32 id, GaugeInfo memory info) private {
+        bytes32 first = _firstOf[info.subject];
+        if (first == 0) {
+            _firstOf[info.subject] = id;
+        } else if (_gauges[first].asset != info.asset) {
+            revert OutOfRange("asset", uint160(info.asset));
+        }
+        _gauges[id] = info;
     }
 }

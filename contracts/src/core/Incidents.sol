@@ -1,90 +1,48 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.27;
 
-import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {ICatalog} from "../interfaces/ICatalog.sol";
 import {IIncidents, Incident, Measurement, Rung, Status} from "../interfaces/IIncidents.sol";
+import {ILadder} from "../interfaces/ILadder.sol";
 import {IPool} from "../interfaces/IPool.sol";
-import {IWording} from "../interfaces/IWording.sol";
+import {Registry} from "./Registry.sol";
+import {Rungs} from "./Rungs.sol";
 
 /// @title Incidents
 /// @notice Holds no money. Pools are called without a catch: a caller could else hand over too little gas for
-///         one of them and so leave it unbooked.
-contract Incidents is IIncidents, AccessManaged, ReentrancyGuardTransient {
-    struct Position {
-        uint128 lost; // gauge units
-        uint128 value; // at the onset, gauge units
-        uint128 paid; // never falls
-        uint64 onset; // block
+///         one of them and so leave it unbooked. The states are in docs/design.md and docs/ladder.md.
+contract Incidents is Registry, ReentrancyGuardTransient {
+    /// @notice What goes beyond the word of the rung that opened an incident.
+    struct Doubt {
+        uint128 undisputed; // the lowest of all challenges; gauge units
+        uint128 asserted; // while Disputed: what the pools are booked for
+        bool held; // nobody's word alone ends it
+        bool delayed; // it waited for the guardian
+        bool uncounted; // the assembly's, or over: no longer in the account of its rung
     }
 
     uint256 private constant WAD = 1e18;
-    /// @dev Dwells in a span: nothing raises a loss later than this after its opening.
+    /// @dev Windows in a span: nothing raises a loss later than this after its opening.
     uint64 public constant SPAN = 8;
-    /// @dev The part of a dwell that every revision leaves for an answer.
+    /// @dev The part of a window that every revision leaves for an answer.
     uint64 public constant ANSWER = 4;
     /// @dev The part of the threshold by which a revision behind the span must move the loss fraction.
     uint256 public constant STEP = 8;
-    /// @dev Incidents of one gauge that `touched` looks back on.
-    uint256 public constant LOOK_BACK = 8;
-
-    ICatalog public immutable catalog;
-    /// @inheritdoc IIncidents
-    uint64 public immutable dwell;
-    /// @inheritdoc IIncidents
-    uint32 public immutable claimWindow;
-
-    /// @notice The one contract that may consume; zero until wired.
-    address public policies;
-    /// @dev One more than the rung that a contract serves; zero for none. Never changes once wired.
-    mapping(address rungContract => uint256 rung) private _rung;
 
     /// @inheritdoc IIncidents
     uint256 public count;
-    /// @dev Ids run from 1 to `count`. loss <= base; onset < reading; peak is at least the loss fraction.
-    mapping(uint256 id => Incident incident) private _incidents;
     /// @dev The gauge's incident before this one that was not voided; its reading <= this one's onset.
     mapping(uint256 id => uint256 earlier) private _previous;
     /// @inheritdoc IIncidents
     mapping(bytes32 gauge => uint256 id) public latest;
-    /// @dev Last reading of the gauge's voided incidents: it was healthy there.
-    mapping(bytes32 gauge => uint64 reading) private _voidedAt;
-    /// @dev What was proven of a position counts only for the onset it was proven from.
-    mapping(uint256 id => mapping(address account => Position position)) private _positions;
+    /// @dev Last reading of the gauge's incidents that were voided, of those of the proof rung and of the others: it
+    ///      was healthy there. What others said of it binds no proof.
+    mapping(bytes32 gauge => mapping(bool proof => uint64 reading)) private _voidedAt;
+    mapping(uint256 id => Doubt doubt) private _doubts;
 
-    /// @param dwell_ blocks, at least 1.
-    /// @param claimWindow_ seconds, at least 1.
-    constructor(ICatalog catalog_, address authority, uint64 dwell_, uint32 claimWindow_)
-        AccessManaged(authority)
-    {
-        IWording text = catalog_.renderer();
-        // What holders read and what happens to them must be the same.
-        if (dwell_ == 0 || claimWindow_ == 0 || text.dwell() != dwell_ || text.claimWindow() != claimWindow_)
-        {
-            revert WrongTerms(dwell_, claimWindow_);
-        }
-        catalog = catalog_;
-        dwell = dwell_;
-        claimWindow = claimWindow_;
-    }
-
-    /// @inheritdoc IIncidents
-    function wire(address policies_, address[] calldata rungContracts, Rung[] calldata rungs)
-        external
-        restricted
-    {
-        if (policies != address(0)) revert AlreadyWired();
-        if (policies_ == address(0) || rungContracts.length != rungs.length) {
-            revert BadWiring(policies_, rungContracts.length, rungs.length);
-        }
-        policies = policies_;
-        for (uint256 i; i < rungs.length; ++i) {
-            _rung[rungContracts[i]] = 1 + uint256(rungs[i]);
-        }
-        emit Wired(policies_, rungContracts, rungs);
-    }
+    constructor(ICatalog catalog_, address authority) Rungs(catalog_, authority) {}
 
     /// @inheritdoc IIncidents
     function open(bytes32 gauge, Rung rung, address opener, Measurement calldata m)
@@ -93,26 +51,23 @@ contract Incidents is IIncidents, AccessManaged, ReentrancyGuardTransient {
         returns (uint256 id)
     {
         if (_rung[msg.sender] != 1 + uint256(rung)) revert NotRung(msg.sender, rung);
-        uint256 threshold = _threshold(gauge);
+        ICatalog.GaugeInfo memory info = _info(gauge);
+        if (info.rungs >> uint8(rung) & 1 == 0) revert RungNotAllowed(gauge, uint8(rung));
         _checkShape(m);
-        _checkSpan(m, gauge);
+        _checkSpan(m, gauge, rung);
+        _makeRoom(gauge, rung, m, info.threshold);
         uint256 last = latest[gauge];
-        if (_incidents[last].status == Status.Dwelling) {
-            // A refuted incident that nobody answered must not keep a later one out.
-            bool over = _lambdaOf(_incidents[last]) < threshold && m.onset >= _incidents[last].reading;
-            if (!over) revert AlreadyDwelling(last);
-            _void(last, _incidents[last]);
-            last = latest[gauge];
-        }
         _checkOnset(m, last);
         // The gauge was healthy at the voiding block, so a dip before it is over.
-        if (m.reading <= _voidedAt[gauge]) revert ReadingTooEarly(m.reading, _voidedAt[gauge]);
+        uint64 healthy = _healthyAt(gauge, rung);
+        if (m.reading <= healthy) revert ReadingTooEarly(m.reading, healthy);
         uint256 lambda = _lambda(m.loss, m.base);
-        if (lambda < threshold) revert BelowThreshold(lambda, threshold);
+        if (lambda < info.threshold) revert BelowThreshold(lambda, info.threshold);
 
         id = ++count;
         _previous[id] = last;
         latest[gauge] = id;
+        _chain(id, info.subject);
         Incident storage incident_ = _incidents[id];
         incident_.gauge = gauge;
         incident_.opener = opener;
@@ -121,9 +76,9 @@ contract Incidents is IIncidents, AccessManaged, ReentrancyGuardTransient {
         incident_.rung = rung;
         incident_.status = Status.Dwelling;
         incident_.rungContract = msg.sender;
-        uint64 dwellEnd = uint64(block.number) + dwell;
+        uint64 dwellEnd = uint64(block.number) + window(uint8(rung));
         incident_.dwellEnd = dwellEnd;
-        incident_.spanEnd = uint64(block.number) + SPAN * dwell;
+        incident_.spanEnd = uint64(block.number) + SPAN * window(uint8(rung));
         incident_.peak = uint64(lambda);
         _measure(incident_, m);
         emit Opened(id, gauge, rung, opener, m, dwellEnd);
@@ -132,23 +87,23 @@ contract Incidents is IIncidents, AccessManaged, ReentrancyGuardTransient {
 
     /// @inheritdoc IIncidents
     function revise(uint256 id, Measurement calldata m) external nonReentrant {
-        Incident storage incident_ = _known(id);
-        if (msg.sender != incident_.rungContract) revert NotThisRung(incident_.rungContract, msg.sender);
+        Incident storage incident_ = _ofCaller(id);
         _checkShape(m);
-        if (incident_.status != Status.Dwelling) revert NotDwelling(id, incident_.status);
-        if (block.number > incident_.dwellEnd) revert DwellOver(id, incident_.dwellEnd, block.number);
+        _checkDwelling(id, incident_);
         uint256 lambda = _lambda(m.loss, m.base);
         bool raises = lambda > incident_.peak;
         if (raises && block.number > incident_.spanEnd) {
             revert SpanOver(id, incident_.spanEnd, block.number);
         }
+        bytes32 gauge = incident_.gauge;
+        // What was read behind a later incident's onset is that one's.
+        bool later = m.reading > incident_.reading && latest[gauge] != id;
         if (
             m.onset > incident_.onset || (m.onset < incident_.onset && !raises)
-                || m.reading < incident_.reading
+                || m.reading < incident_.reading || later
         ) revert RevisionBackwards(id, m.onset, m.reading);
-        bytes32 gauge = incident_.gauge;
         if (raises) {
-            _checkSpan(m, gauge);
+            _checkSpan(m, gauge, incident_.rung);
             _checkOnset(m, _previous[id]);
             incident_.peak = uint64(lambda);
         }
@@ -157,83 +112,109 @@ contract Incidents is IIncidents, AccessManaged, ReentrancyGuardTransient {
                 && m.base == incident_.base
         ) revert NothingNew(id);
         // Behind the span only what moves the loss counts; else anyone could prove block after block for ever.
-        uint256 threshold = _threshold(gauge);
+        uint256 threshold = _info(gauge).threshold;
         if (block.number > incident_.spanEnd && !_moves(_lambdaOf(incident_), lambda, threshold)) {
             revert NothingNew(id);
         }
-        // News of a higher loss gives a whole dwell to answer it, anything proven before a quarter.
-        uint64 answer = uint64(block.number) + (raises ? dwell : dwell / ANSWER);
-        uint64 dwellEnd = uint64(Math.max(incident_.dwellEnd, answer));
-        incident_.dwellEnd = dwellEnd;
+        // News of a higher loss gives a whole window to answer it, anything proven before a quarter.
+        uint64 dwellEnd = _extend(incident_, raises ? 1 : ANSWER);
         _measure(incident_, m);
         emit Revised(id, m, dwellEnd);
         _book(id, incident_, lambda < threshold ? 0 : m.loss);
     }
 
     /// @inheritdoc IIncidents
-    function recordPosition(uint256 id, address account, uint128 lost, uint128 value) external {
-        Incident storage incident_ = _known(id);
-        if (msg.sender != incident_.rungContract) revert NotThisRung(incident_.rungContract, msg.sender);
-        _checkClaims(id, incident_);
-        Position storage p = _positions[id][account];
-        uint128 before = _lostOf(incident_, p.onset, p.lost, p.value);
-        uint128 now_ = _lostOf(incident_, incident_.onset, lost, value);
-        // Ranked by what it pays: a proof of more loss on less worth must not push a better one out.
-        bool better = now_ > before || (now_ == before && (p.onset != incident_.onset || lost > p.lost));
-        if (!better) return;
-        (p.lost, p.value, p.onset) = (lost, value, incident_.onset);
-        emit PositionProven(id, account, incident_.onset, lost, value);
-    }
-
-    /// @inheritdoc IIncidents
     function finalise(uint256 id) external nonReentrant {
         Incident storage incident_ = _known(id);
-        if (incident_.status != Status.Dwelling) revert NotDwelling(id, incident_.status);
+        Status status = incident_.status;
+        if (status != Status.Dwelling && status != Status.Disputed) revert NotDwelling(id, status);
         if (block.number <= incident_.dwellEnd) revert DwellNotOver(id, incident_.dwellEnd, block.number);
-        if (_lambdaOf(incident_) < _threshold(incident_.gauge)) return _void(id, incident_);
-        uint32 claimsEnd = uint32(block.timestamp) + claimWindow;
-        incident_.status = Status.Final;
-        incident_.claimsEnd = claimsEnd;
-        emit Finalised(id, claimsEnd);
-        _settle(id, incident_.gauge);
+        Doubt storage doubt = _doubts[id];
+        // The assembly had its time: the last rung that decided anything stands, and nothing is denied by silence.
+        if (status == Status.Disputed) return _decide(id, incident_, doubt.asserted);
+        if (_lambdaOf(incident_) < _info(incident_.gauge).threshold) return _void(id, incident_, false);
+        address[] memory pools = catalog.poolsOf(incident_.gauge);
+        if (!doubt.delayed && _great(id, pools)) return _delay(id, incident_, doubt);
+        uint128 loss = incident_.loss;
+        uint128 undisputed = _undisputed(incident_, doubt);
+        if (undisputed < loss && _hasAssembly) {
+            uint64 decideBy = uint64(block.number) + window(uint8(Rung.Assembly));
+            (doubt.asserted, incident_.loss) = (loss, undisputed);
+            (incident_.status, incident_.dwellEnd) = (Status.Disputed, decideBy);
+            emit Disputed(id, undisputed, loss, decideBy);
+        } else {
+            emit Finalised(id, _end(incident_));
+        }
+        _settle(id, pools);
     }
 
-    /// @inheritdoc IIncidents
-    function consume(uint256 id, address account, uint128 lost, uint128 wanted)
-        external
-        returns (uint128 granted)
-    {
-        if (msg.sender != policies) revert NotPolicies(msg.sender);
+    // ----- the ladder -----
+
+    /// @inheritdoc ILadder
+    function hold(uint256 id, uint128 undisputed) external {
+        Incident storage incident_ = _ofCaller(id);
+        _checkDwelling(id, incident_);
+        if (undisputed >= incident_.loss) revert OutsideDispute(undisputed, 0, incident_.loss);
+        _hold(id, undisputed, msg.sender);
+    }
+
+    /// @inheritdoc ILadder
+    function escalate(uint256 id) external {
+        if (msg.sender != guardian) revert NotGuardian(msg.sender);
         Incident storage incident_ = _known(id);
-        _checkClaims(id, incident_);
-        uint128 paid = _positions[id][account].paid;
-        uint128 paidInAll = incident_.paid;
-        // Both may have been exceeded by what was paid in the dwell before a lower measurement came.
-        uint256 room = Math.min(Math.saturatingSub(lost, paid), Math.saturatingSub(incident_.loss, paidInAll));
-        granted = uint128(Math.min(wanted, room));
-        if (granted == 0) return 0;
-        paid += granted;
-        paidInAll += granted;
-        _positions[id][account].paid = paid;
-        incident_.paid = paidInAll;
-        emit PositionPaid(id, account, granted, paid, paidInAll);
+        _checkDwelling(id, incident_);
+        Doubt storage doubt = _doubts[id];
+        bool done = doubt.held && doubt.undisputed == 0;
+        if (!doubt.delayed || done) revert NotDelayed(id);
+        _hold(id, 0, msg.sender);
     }
 
-    /// @inheritdoc IIncidents
-    function positionLost(uint256 id, address account) external view returns (uint128) {
-        Position storage p = _positions[id][account];
-        return _lostOf(_incidents[id], p.onset, p.lost, p.value);
+    /// @inheritdoc ILadder
+    function decide(uint256 id, uint128 loss) external nonReentrant {
+        if (_rung[msg.sender] != 1 + uint256(Rung.Assembly)) revert NotRung(msg.sender, Rung.Assembly);
+        Incident storage incident_ = _known(id);
+        _checkDispute(id, incident_, loss);
+        _decide(id, incident_, loss);
     }
 
-    /// @inheritdoc IIncidents
-    function positionPaid(uint256 id, address account) external view returns (uint128) {
-        return _positions[id][account].paid;
+    /// @inheritdoc ILadder
+    function overrule(uint256 id, uint128 loss) external nonReentrant {
+        Incident storage incident_ = _ofCaller(id);
+        if (incident_.status == Status.Disputed) {
+            _checkDispute(id, incident_, loss);
+            return _decide(id, incident_, loss);
+        }
+        _checkDwelling(id, incident_);
+        if (loss >= incident_.loss) revert OutsideDispute(loss, 0, incident_.loss);
+        Doubt storage doubt = _doubts[id];
+        (doubt.held, doubt.undisputed) = (false, 0);
+        incident_.loss = loss;
+        emit Overruled(id, loss, _extend(incident_, ANSWER));
+        _book(id, incident_, _lambdaOf(incident_) < _info(incident_.gauge).threshold ? 0 : loss);
     }
 
-    /// @inheritdoc IIncidents
-    function incident(uint256 id) external view returns (Incident memory) {
-        return _incidents[id];
+    /// @inheritdoc ILadder
+    function release(uint256 id) external nonReentrant {
+        Incident storage incident_ = _known(id);
+        bool over = incident_.status == Status.Final && block.timestamp > incident_.claimsEnd;
+        if (!over) revert IncidentNotOver(id, incident_.claimsEnd);
+        if (_doubts[id].uncounted || incident_.rung == Rung.Proof) revert NothingNew(id);
+        _leave(id, incident_, catalog.poolsOf(incident_.gauge));
+        emit Uncounted(id);
     }
+
+    /// @inheritdoc ILadder
+    function asserted(uint256 id) external view returns (uint128) {
+        Incident storage incident_ = _incidents[id];
+        return incident_.status == Status.Disputed ? _doubts[id].asserted : incident_.loss;
+    }
+
+    /// @inheritdoc ILadder
+    function held(uint256 id) external view returns (bool) {
+        return _doubts[id].held;
+    }
+
+    // ----- views -----
 
     /// @inheritdoc IIncidents
     function dwelling(bytes32 gauge) external view returns (uint256 id) {
@@ -247,21 +228,105 @@ contract Incidents is IIncidents, AccessManaged, ReentrancyGuardTransient {
         for (uint256 i; i < LOOK_BACK && id != 0; ++i) {
             Incident storage incident_ = _incidents[id];
             uint256 time = incident_.onsetTime;
-            bool open_ = incident_.status == Status.Dwelling || incident_.claimsEnd >= block.timestamp;
+            bool open_ = incident_.status != Status.Final || incident_.claimsEnd >= block.timestamp;
             if (open_ && from <= time && time <= to) return true;
             id = _previous[id];
         }
         return false;
     }
 
+    // ----- states -----
+
+    /// @dev Voids what a new incident may take the place of; reverts with `AlreadyDwelling` if one stands in its way.
+    function _makeRoom(bytes32 gauge, Rung rung, Measurement calldata m, uint256 threshold) private {
+        uint256 last = latest[gauge];
+        Incident storage top = _incidents[last];
+        // A proof needs nobody's word, so it stands above what reporters said of the same blocks.
+        while (rung == Rung.Proof && m.onset < top.reading && _unpaidReport(top)) {
+            _void(last, top, true);
+            last = latest[gauge];
+            top = _incidents[last];
+        }
+        if (top.status != Status.Dwelling) return;
+        bool behind = m.onset >= top.reading;
+        // A refuted incident that nobody answered must not keep a later one out.
+        if (behind && _lambdaOf(top) < threshold) return _void(last, top, false);
+        // Nor may a report, which is open for long, keep the proof of a later loss out: both stand.
+        bool both = behind && rung == Rung.Proof && top.rung == Rung.Quorum;
+        if (!both) revert AlreadyDwelling(last);
+    }
+
+    function _unpaidReport(Incident storage incident_) private view returns (bool) {
+        bool open_ = incident_.status == Status.Dwelling || incident_.status == Status.Disputed;
+        return open_ && incident_.rung == Rung.Quorum && incident_.paid == 0;
+    }
+
+    function _delay(uint256 id, Incident storage incident_, Doubt storage doubt) private {
+        uint64 dwellEnd = uint64(block.number) + guardianDelay;
+        (doubt.delayed, incident_.dwellEnd) = (true, dwellEnd);
+        emit Delayed(id, dwellEnd);
+    }
+
+    function _hold(uint256 id, uint128 undisputed, address by) private {
+        Doubt storage doubt = _doubts[id];
+        if (doubt.held && doubt.undisputed < undisputed) undisputed = doubt.undisputed;
+        (doubt.held, doubt.undisputed) = (true, undisputed);
+        emit Held(id, undisputed, by);
+    }
+
+    /// @dev Ends a dispute: void below the threshold, else final.
+    function _decide(uint256 id, Incident storage incident_, uint128 loss) private {
+        if (_lambda(loss, incident_.base) < _info(incident_.gauge).threshold) {
+            return _void(id, incident_, false);
+        }
+        incident_.loss = loss;
+        _leave(id, incident_, catalog.poolsOf(incident_.gauge));
+        emit Decided(id, loss, _end(incident_));
+        _book(id, incident_, loss);
+    }
+
+    function _end(Incident storage incident_) private returns (uint32 claimsEnd) {
+        claimsEnd = uint32(block.timestamp) + claimWindow;
+        (incident_.status, incident_.claimsEnd) = (Status.Final, claimsEnd);
+    }
+
     /// @dev The incident never was: what came before it is the latest again.
-    function _void(uint256 id, Incident storage incident_) private {
+    function _void(uint256 id, Incident storage incident_, bool outranked) private {
         (bytes32 gauge, uint64 reading) = (incident_.gauge, incident_.reading);
+        bool proof = incident_.rung == Rung.Proof;
+        // One that was refuted is booked at nothing already.
+        bool booked = outranked || incident_.status == Status.Disputed;
         incident_.status = Status.Voided;
-        latest[gauge] = _previous[id];
-        if (reading > _voidedAt[gauge]) _voidedAt[gauge] = reading;
-        emit Voided(id, reading);
-        _settle(id, gauge);
+        _unlink(id, gauge);
+        if (outranked) {
+            // A proof says that it was not healthy there.
+            emit Outranked(id);
+        } else {
+            if (reading > _voidedAt[gauge][proof]) _voidedAt[gauge][proof] = reading;
+            emit Voided(id, reading);
+        }
+        address[] memory pools = catalog.poolsOf(gauge);
+        _leave(id, incident_, pools);
+        if (booked) _bookAll(id, incident_, 0, pools);
+        _settle(id, pools);
+    }
+
+    /// @dev Few steps: behind it lie only those that opened while it was disputed or reported.
+    function _unlink(uint256 id, bytes32 gauge) private {
+        uint256 later = latest[gauge];
+        if (later == id) {
+            latest[gauge] = _previous[id];
+            return;
+        }
+        while (_previous[later] != id) later = _previous[later];
+        _previous[later] = _previous[id];
+    }
+
+    /// @dev Leaves at least the `part`-th part of its window for an answer.
+    function _extend(Incident storage incident_, uint64 part) private returns (uint64 dwellEnd) {
+        uint64 answer = uint64(block.number) + window(uint8(incident_.rung)) / part;
+        dwellEnd = uint64(Math.max(incident_.dwellEnd, answer));
+        incident_.dwellEnd = dwellEnd;
     }
 
     function _measure(Incident storage incident_, Measurement calldata m) private {
@@ -274,11 +339,22 @@ contract Incidents is IIncidents, AccessManaged, ReentrancyGuardTransient {
         incident_.evidence = m.evidence;
     }
 
-    /// @dev Every pool of the gauge books the incident as it is measured now, or with loss zero.
+    // ----- pools -----
+
+    /// @dev Every pool of the gauge books the incident as it is measured now, or with loss zero; what then is too much
+    ///      for the word of its rung goes to the assembly.
     function _book(uint256 id, Incident storage incident_, uint128 loss) private {
-        (uint64 onsetTime, uint128 base) = (incident_.onsetTime, incident_.base);
-        bytes32 gauge = incident_.gauge;
-        address[] memory pools = catalog.poolsOf(gauge);
+        address[] memory pools = catalog.poolsOf(incident_.gauge);
+        _bookAll(id, incident_, loss, pools);
+        if (incident_.rung == Rung.Proof || _doubts[id].uncounted) return;
+        if (!_count(id, incident_.rung, pools)) return;
+        _leave(id, incident_, pools);
+        _hold(id, 0, address(this));
+    }
+
+    function _bookAll(uint256 id, Incident storage incident_, uint128 loss, address[] memory pools) private {
+        (uint64 onsetTime, uint128 base, bytes32 gauge) =
+            (incident_.onsetTime, incident_.base, incident_.gauge);
         uint256 returned;
         for (uint256 i; i < pools.length; ++i) {
             returned += IPool(pools[i]).book(id, gauge, onsetTime, loss, base);
@@ -289,22 +365,24 @@ contract Incidents is IIncidents, AccessManaged, ReentrancyGuardTransient {
         emit Returned(id, returned, paid);
     }
 
-    function _settle(uint256 id, bytes32 gauge) private {
-        address[] memory pools = catalog.poolsOf(gauge);
+    function _settle(uint256 id, address[] memory pools) private {
         for (uint256 i; i < pools.length; ++i) {
             IPool(pools[i]).settleBooking(id);
         }
     }
 
-    function _known(uint256 id) private view returns (Incident storage incident_) {
-        incident_ = _incidents[id];
-        if (incident_.status == Status.None) revert UnknownIncident(id);
+    /// @dev It no longer counts towards the ceiling of its rung, nor will.
+    function _leave(uint256 id, Incident storage incident_, address[] memory pools) private {
+        if (incident_.rung == Rung.Proof) return;
+        _doubts[id].uncounted = true;
+        _uncount(id, incident_.rung, pools);
     }
 
-    function _threshold(bytes32 gauge) private view returns (uint256) {
-        ICatalog.GaugeInfo memory info = catalog.gaugeInfo(gauge);
+    // ----- checks -----
+
+    function _info(bytes32 gauge) private view returns (ICatalog.GaugeInfo memory info) {
+        info = catalog.gaugeInfo(gauge);
         if (info.listedAt == 0) revert UnknownGauge(gauge);
-        return info.threshold;
     }
 
     function _checkShape(Measurement calldata m) private view {
@@ -314,10 +392,21 @@ contract Incidents is IIncidents, AccessManaged, ReentrancyGuardTransient {
         if (m.reading >= block.number) revert NotMined(m.reading, block.number);
     }
 
+    function _checkDwelling(uint256 id, Incident storage incident_) private view {
+        if (incident_.status != Status.Dwelling) revert NotDwelling(id, incident_.status);
+        if (block.number > incident_.dwellEnd) revert DwellOver(id, incident_.dwellEnd, block.number);
+    }
+
+    function _checkDispute(uint256 id, Incident storage incident_, uint128 loss) private view {
+        if (incident_.status != Status.Disputed) revert NotDisputed(id, uint8(incident_.status));
+        (uint128 least, uint128 most) = (incident_.loss, _doubts[id].asserted);
+        if (loss < least || loss > most) revert OutsideDispute(loss, least, most);
+    }
+
     /// @dev Keeps anyone from stretching an old small loss over a new great one: its early onset would shut
     ///      out the policies that incepted in between.
-    function _checkSpan(Measurement calldata m, bytes32 gauge) private view {
-        uint256 last = Math.max(m.onset, _voidedAt[gauge]) + SPAN * dwell;
+    function _checkSpan(Measurement calldata m, bytes32 gauge, Rung rung) private view {
+        uint256 last = Math.max(m.onset, _healthyAt(gauge, rung)) + SPAN * window(uint8(rung));
         if (m.reading > last) revert ReadingTooLate(m.reading, last);
     }
 
@@ -327,23 +416,18 @@ contract Incidents is IIncidents, AccessManaged, ReentrancyGuardTransient {
         if (m.onset < least) revert OnsetTooEarly(m.onset, least);
     }
 
-    function _checkClaims(uint256 id, Incident storage incident_) private view {
-        Status status = incident_.status;
-        if (status == Status.Voided) revert IncidentNotOpen(id, status);
-        if (status == Status.Final && block.timestamp > incident_.claimsEnd) {
-            revert ClaimsOver(id, incident_.claimsEnd);
-        }
+    /// @dev The last block in which the gauge was found healthy by those who may say so to `rung`.
+    function _healthyAt(bytes32 gauge, Rung rung) private view returns (uint64) {
+        uint64 proven = _voidedAt[gauge][true];
+        return rung == Rung.Proof ? proven : uint64(Math.max(proven, _voidedAt[gauge][false]));
     }
 
-    /// @dev What a position proven from `onset` has lost by the incident's measurement of now; zero if its
-    ///      onset moved. Rounded down, in favour of the pools.
-    function _lostOf(Incident storage incident_, uint64 onset, uint128 lost, uint128 value)
-        private
-        view
-        returns (uint128)
-    {
-        if (onset != incident_.onset || lost == 0) return 0;
-        return uint128(Math.min(lost, uint256(value) * incident_.loss / incident_.base));
+    /// @dev What of the loss nobody disputes; below the threshold it is nothing.
+    function _undisputed(Incident storage incident_, Doubt storage doubt) private view returns (uint128) {
+        uint128 undisputed = doubt.undisputed;
+        if (!doubt.held || undisputed >= incident_.loss) return incident_.loss;
+        bool enough = _lambda(undisputed, incident_.base) >= _info(incident_.gauge).threshold;
+        return enough ? undisputed : 0;
     }
 
     /// @dev Whether two loss fractions are at least an eighth of the threshold, rounded up, apart.

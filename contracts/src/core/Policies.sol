@@ -10,8 +10,9 @@ import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/Signa
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
-import {ICatalog, Kind, Product} from "../interfaces/ICatalog.sol";
-import {IIncidents, Incident, Status} from "../interfaces/IIncidents.sol";
+import {ICatalog, Product} from "../interfaces/ICatalog.sol";
+import {IIncidents, Incident, Rung, Status} from "../interfaces/IIncidents.sol";
+import {ILadder} from "../interfaces/ILadder.sol";
 import {IPolicies, Policy, Purchase} from "../interfaces/IPolicies.sol";
 import {IPool, PayOrder, Reduction} from "../interfaces/IPool.sol";
 import {Due} from "../libraries/Due.sol";
@@ -193,7 +194,7 @@ contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient
         if (!catalog.isPool(purchase.pool)) revert NotAPool(purchase.pool);
         terms = catalog.product(purchase.product);
         if (terms.unitDen == 0) revert UnknownProduct(purchase.product);
-        if (terms.kind == Kind.Protocol && position != terms.registrant) {
+        if (terms.registrant != address(0) && position != terms.registrant) {
             revert NotRegistrant(terms.registrant, position);
         }
         if (purchase.sum < terms.minSum) revert SumBelowMinimum(purchase.sum, terms.minSum);
@@ -264,11 +265,12 @@ contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient
         );
     }
 
-    /// @dev The incident, made final if its dwell is over.
+    /// @dev The incident, brought to what is next if its dwell or dispute is over.
     function _ripe(uint256 id) private returns (Incident memory ripe) {
         ripe = incidents.incident(id);
         if (ripe.status == Status.None) revert UnknownIncident(id);
-        if (ripe.status == Status.Dwelling && block.number > ripe.dwellEnd) {
+        bool waits = ripe.status == Status.Dwelling || ripe.status == Status.Disputed;
+        if (waits && block.number > ripe.dwellEnd) {
             incidents.finalise(id);
             ripe = incidents.incident(id);
         }
@@ -318,7 +320,10 @@ contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient
         bool covered = p.inception <= ripe.onsetTime && ripe.afterTime <= p.expiry
             && ripe.openedTime <= uint256(p.expiry) + terms.reportWindow;
         if (!covered) revert NotTouched(id, incident);
-        if (ripe.status == Status.Dwelling && !terms.instant) revert StillDwelling(incident, ripe.dwellEnd);
+        if (ripe.status != Status.Dwelling) return;
+        // At once only on the word of a machine, and only while nobody holds the incident.
+        bool instant = terms.instant && ripe.rung < Rung.Quorum && !ILadder(address(incidents)).held(incident);
+        if (!instant) revert StillDwelling(incident, ripe.dwellEnd);
     }
 
     /// @dev What is due now for an incident, after the registry granted what is new of it.
@@ -330,14 +335,16 @@ contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient
         uint128 dueBefore
     ) private returns (uint256 lost, uint128 due) {
         Policy storage p = _policies[id];
-        lost = terms.kind == Kind.Protocol ? ripe.loss : incidents.positionLost(incident, p.position);
+        lost = terms.registrant != address(0) ? ripe.loss : incidents.positionLost(incident, p.position);
         if (ripe.status == Status.Final && block.timestamp > ripe.claimsEnd) {
             if (dueBefore == 0) revert ClaimsOver(incident, ripe.claimsEnd);
             return (lost, dueBefore);
         }
         uint256 sumLeft = p.sum - (_due[id] - dueBefore);
-        uint256 fraction = IPool(p.pool).fraction(incident, p.product);
         uint256 lambda = Due.lambda(ripe.loss, ripe.base);
+        // While it is disputed the pool keeps the fraction of what was asserted, but pays what nobody disputes.
+        uint256 fraction =
+            Math.min(IPool(p.pool).fraction(incident, p.product), Due.fraction(lambda, terms.deductibleBps));
         uint256 more = Math.saturatingSub(Due.amount(terms, lost, lambda, sumLeft, fraction), dueBefore);
         if (ripe.status == Status.Dwelling) {
             IPool(p.pool).accrue();

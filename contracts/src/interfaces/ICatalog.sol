@@ -2,10 +2,10 @@
 pragma solidity ^0.8.27;
 
 import {Form, GaugeSpec} from "./IGauges.sol";
+import {Trigger} from "./ITriggers.sol";
 import {IWording} from "./IWording.sol";
 
-/// @notice Kind of cover. Only `Position` and `Protocol` can be listed by this version; the others hold
-///         their numbers for the rungs that will serve them.
+/// @notice Kind of cover. Which kinds a gauge or a trigger can serve is said in docs/ladder.md, "Listing".
 enum Kind {
     Position,
     Protocol,
@@ -19,16 +19,16 @@ enum Kind {
 
 /// @notice Terms of a cover. Its id is keccak256(abi.encode(product)): a listed product never changes.
 struct Product {
-    bytes32 gauge;
+    bytes32 gauge; // or the id of a trigger
     Kind kind;
     address asset; // in which sums, premiums and payouts are counted; the pool's asset
-    address registrant; // Protocol: the only account that may buy; Position: zero
+    address registrant; // Protocol, Governance: the only account that may buy; Custom: if not zero; others: zero
     uint128 unitNum; // agreed rate: pool units = gauge units * unitNum / unitDen, rounded down
     uint128 unitDen;
     uint128 minSum; // pool units, at least 1
     uint128 eventLimit; // pool units a pool pays for one incident on this product; 0: no limit
     uint16 deductibleBps; // below 10_000
-    uint16 lossCapBps; // share of the proven loss that is payable, 1 to 10_000 (Protocol: at most 9_000)
+    uint16 lossCapBps; // share of the proven loss that is payable, 1 to 10_000, less for some kinds
     uint16 bountyBps; // of each payout, half to the opener and half to the settler, at most 200
     bool instant; // may the curator's junior pay before the dwell ends
     uint32 waitingPeriod; // seconds from purchase to inception, at least 1
@@ -40,15 +40,18 @@ struct Product {
 /// @title Catalog: gauges, products and pools that Breakwater knows.
 interface ICatalog {
     struct GaugeInfo {
-        bytes32 subject; // hash of where the holders' claims are kept
+        bytes32 subject; // hash of where the holders' claims are kept, or of what a trigger watches
         address asset;
         uint64 threshold; // wad
         uint32 listedAt; // seconds; zero: unknown gauge
-        address account; // the contract that keeps the holders' claims
-        Form form;
+        address account; // the contract that keeps the holders' claims; of a trigger, the covered one
+        Form form; // of a gauge
+        uint8 rungs; // bit i: Rung(i) may open incidents on it
+        bool trigger; // a trigger, not a gauge
     }
 
     event GaugeListed(bytes32 indexed gauge, bytes32 indexed subject, GaugeSpec spec);
+    event TriggerListed(bytes32 indexed id, Trigger trigger);
     event ProductListed(bytes32 indexed product, bytes32 indexed gauge, Product terms, bytes32 wordingHash);
     event PoolRegistered(address indexed pool);
     event PoolAttached(bytes32 indexed gauge, address indexed pool);
@@ -76,8 +79,10 @@ interface ICatalog {
     ///         or some pinned word differs, so that no block can be read by both. `priors` are all earlier
     ///         gauges of the subject, in the order of their listing.
     function listGauge(GaugeSpec calldata spec, GaugeSpec[] calldata priors) external returns (bytes32 gauge);
-    /// @notice Lists terms; anyone may, but cover of a protocol only who may list gauges: its registrant settles
-    ///         for all holders. `wordingHash` must be the hash of the rendered wording.
+    /// @notice Lists what may open incidents where no gauge measures them. Restricted like gauges.
+    function listTrigger(Trigger calldata trigger) external returns (bytes32 id);
+    /// @notice Lists terms; anyone may, but those with a registrant only who may list gauges: he settles for all
+    ///         holders. `wordingHash` must be the hash of the rendered wording.
     function listProduct(Product calldata terms, bytes32 wordingHash) external returns (bytes32 product);
     function registerPool(address pool) external;
     /// @notice Called by a registered pool when it first underwrites a product of `gauge`; at most 16 pools.

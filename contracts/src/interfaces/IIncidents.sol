@@ -13,7 +13,8 @@ enum Status {
     None,
     Dwelling,
     Voided,
-    Final
+    Final,
+    Disputed
 }
 
 /// @notice What a rung says was lost. Amounts are in the gauge's unit.
@@ -27,6 +28,7 @@ struct Measurement {
     bytes32 evidence; // keccak256 of the evidence
 }
 
+/// @notice While it is Disputed, `loss` is what nobody disputes; see `ILadder.asserted`.
 struct Incident {
     bytes32 gauge;
     uint64 onset;
@@ -42,7 +44,7 @@ struct Incident {
     Rung rung;
     Status status;
     address rungContract;
-    uint64 dwellEnd; // block; final when block.number > dwellEnd
+    uint64 dwellEnd; // block; what is next when block.number > dwellEnd: the end of the dwell or of the dispute
     uint32 claimsEnd; // seconds, set when final; settlement stays open to it, inclusive
     uint64 spanEnd; // block; nothing raises the loss after it
     uint128 paid; // gauge units, over all pools, rounded up
@@ -71,8 +73,8 @@ interface IIncidents {
     error AlreadyWired();
     /// @notice The wiring names nobody, or not one rung for each contract.
     error BadWiring(address policies, uint256 contracts, uint256 rungs);
-    /// @notice The renderer of the catalog states another dwell or claim window than this contract keeps.
-    error WrongTerms(uint256 dwell, uint256 claimWindow);
+    /// @notice The renderer of the catalog names no time for something; `field` is its name in `Times`.
+    error NoTime(bytes32 field);
     error NotRung(address caller, Rung rung);
     error NotThisRung(address expected, address caller);
     error NotPolicies(address caller);
@@ -102,7 +104,7 @@ interface IIncidents {
     error IncidentNotOpen(uint256 id, Status status);
     error ClaimsOver(uint256 id, uint256 claimsEnd);
 
-    /// @notice Names the policies contract and the rungs, once and for ever.
+    /// @notice Names the policies contract and the rungs, once and for ever. Their windows are those of the wording.
     function wire(address policies, address[] calldata rungContracts, Rung[] calldata rungs) external;
     /// @notice Opens an incident and books its reserve into every pool on the gauge, in this transaction.
     ///         Only a contract that holds the role of `rung`.
@@ -114,7 +116,8 @@ interface IIncidents {
     /// @notice Records a proven loss of one position and what the position was worth at the onset (claims: its
     ///         claims), in gauge units; a worse proof changes nothing. Only its rung.
     function recordPosition(uint256 id, address account, uint128 lost, uint128 value) external;
-    /// @notice After the dwell, by anyone: final, or void if refuted; settles the booking of every attached pool.
+    /// @notice After the dwell, by anyone: void if refuted, delayed if great, Disputed if held, else final. After a
+    ///         dispute that nobody decided: final at what was asserted. Settles the booking of every attached pool.
     function finalise(uint256 id) external;
     /// @notice Takes from what may still be paid for a position that lost `lost`; returns the gauge units
     ///         granted. Only the policies contract.
@@ -122,19 +125,19 @@ interface IIncidents {
         external
         returns (uint128 granted);
 
-    /// @notice Blocks that counter-evidence has.
+    /// @notice Blocks that counter-evidence to a proof, a feed or a canary has.
     function dwell() external view returns (uint64);
     /// @notice Seconds after the dwell in which policies are settled.
     function claimWindow() external view returns (uint32);
     function incident(uint256 id) external view returns (Incident memory);
     function count() external view returns (uint256);
-    /// @notice The gauge's dwelling incident, or zero.
+    /// @notice The gauge's newest incident if it dwells, or zero.
     function dwelling(bytes32 gauge) external view returns (uint256 id);
     /// @notice The gauge's newest incident that was not voided, or zero.
     function latest(bytes32 gauge) external view returns (uint256 id);
     /// @notice The best proven loss, at most the position's worth at the onset times the incident's fraction.
     function positionLost(uint256 id, address account) external view returns (uint128);
     function positionPaid(uint256 id, address account) external view returns (uint128);
-    /// @notice True while an incident of the gauge with onsetTime in [from, to] dwells or is open to claims.
+    /// @notice True while an incident of the gauge with onsetTime in [from, to] dwells, is disputed or open to claims.
     function touched(bytes32 gauge, uint256 from, uint256 to) external view returns (bool);
 }

@@ -2,15 +2,14 @@
 pragma solidity ^0.8.27;
 
 import {ICatalog, Product} from "./ICatalog.sol";
+import {Times} from "./ILadder.sol";
 import {Policy} from "./IPolicies.sol";
 
 /// @title Renders what a product says in plain language, and what a policy looks like
 /// @dev Pure apart from the decimals and symbol of the asset, which it asks the asset for.
 interface IWording {
-    /// @notice Blocks that the text names as the time for counter-evidence.
-    function dwell() external view returns (uint64);
-    /// @notice Seconds that the text names as the time for settlement.
-    function claimWindow() external view returns (uint32);
+    /// @notice The delays that the text names, which the incidents take from here.
+    function times() external view returns (Times memory);
     /// @notice The terms as Markdown text, rendered from the product's own parameters.
     function wording(Product calldata terms, ICatalog.GaugeInfo calldata gauge)
         external

@@ -149,7 +149,8 @@ library Bookings {
             borne = Math.min(excess, self.layers[JUNIOR] + given[JUNIOR]);
             // Both are parts of what was paid in the dwell, which has 128 bits and is due as well.
             entry.instantPaid -= uint128(excess);
-            self.instantOutstanding -= uint128(excess);
+            // Of a settled booking nothing is outstanding any more.
+            if (!entry.settled) self.instantOutstanding -= uint128(excess);
             entry.paid -= uint128(borne);
             entry.due -= uint128(borne);
         }

@@ -3,9 +3,10 @@ pragma solidity ^0.8.27;
 
 import {ICatalog, Kind, Product} from "../interfaces/ICatalog.sol";
 import {Form, GaugeSpec, Holding, PinnedAccount, Side, Term} from "../interfaces/IGauges.sol";
+import {Trigger} from "../interfaces/ITriggers.sol";
 
-/// @title What a gauge and a product must look like to be listed
-/// @notice The order of the checks is that of docs/design.md, "Listing".
+/// @title What a gauge, a trigger and a product must look like to be listed
+/// @notice The order of the checks is that of docs/design.md and docs/ladder.md, "Listing".
 library Listing {
     uint256 private constant WAD = 1e18;
     uint256 private constant YEAR = 365 days;
@@ -15,6 +16,14 @@ library Listing {
     uint256 private constant WORD_BITS = 256;
     /// @dev Hash of no code. It is written as zero, so that there is one way to say "no code".
     bytes32 private constant NO_CODE = keccak256("");
+    bytes32 private constant TRIGGER = keccak256("breakwater.trigger/1");
+    /// @dev Bits of the rungs: 1 << uint8(Rung).
+    uint8 private constant PROOF = 1;
+    uint8 private constant FEED = 2;
+    uint8 private constant CANARY = 4;
+    uint8 private constant QUORUM = 8;
+    /// @dev What a proof cannot decide, reporters may.
+    uint8 internal constant GAUGE_RUNGS = PROOF | QUORUM;
 
     /// @notice Where the holders' claims are kept. Which bits of the word they take makes no difference: two
     ///         gauges over the same word would both pay one position.
@@ -22,6 +31,16 @@ library Listing {
         Holding calldata h = spec.holding;
         address account = spec.accounts[h.account].account;
         return keccak256(abi.encode(spec.chainId, account, h.vyper, h.nested, h.base, h.innerKey, h.word));
+    }
+
+    /// @notice Where the holders' claims are kept, so that a position is paid once by gauge and trigger; else what is
+    ///         watched.
+    function subjectOf(Trigger calldata t) internal pure returns (bytes32) {
+        return t.claims != 0 ? t.claims : keccak256(abi.encode(t.chainId, t.subject, t.selector));
+    }
+
+    function idOf(Trigger calldata t) internal pure returns (bytes32) {
+        return keccak256(abi.encode(TRIGGER, t));
     }
 
     /// @notice Whether no block can be read by both: some account's code or some word must differ.
@@ -56,26 +75,59 @@ library Listing {
         _checkHealth(spec);
     }
 
-    /// @notice Reverts with `OutOfRange`.
-    function checkProduct(Product calldata terms) internal pure {
-        bool protocol = terms.kind == Kind.Protocol;
-        if (!protocol && terms.kind != Kind.Position) {
-            revert ICatalog.OutOfRange("kind", uint256(terms.kind));
+    /// @notice Reverts with `WrongChain` or `OutOfRange`.
+    function checkTrigger(Trigger calldata t) internal view {
+        if (t.chainId != block.chainid) revert ICatalog.WrongChain(block.chainid, t.chainId);
+        uint8 machine = t.rungs & (FEED | CANARY);
+        // Both machine rungs at once would each read the terms as their own.
+        if (t.rungs == 0 || t.rungs & ~(FEED | CANARY | QUORUM) != 0 || machine == FEED | CANARY) {
+            revert ICatalog.OutOfRange("rungs", t.rungs);
         }
+        _within("subject", uint160(t.subject), 1, type(uint160).max);
+        _within("threshold", t.threshold, 1, WAD);
+        _within("terms", t.terms.length, machine == 0 ? 0 : 1, type(uint256).max);
+    }
+
+    /// @notice Reverts with `OutOfRange`.
+    function checkProduct(Product calldata terms, ICatalog.GaugeInfo memory info) internal pure {
+        if (!_serves(info, terms.kind)) revert ICatalog.OutOfRange("kind", uint256(terms.kind));
         _within("asset", uint160(terms.asset), 1, type(uint160).max);
         // Cover of a position is for whoever holds one; cover of a protocol for one account alone.
-        _within("registrant", uint160(terms.registrant), protocol ? 1 : 0, protocol ? type(uint160).max : 0);
+        bool named = terms.kind == Kind.Protocol || terms.kind == Kind.Governance;
+        bool free = named || terms.kind == Kind.Custom;
+        _within("registrant", uint160(terms.registrant), named ? 1 : 0, free ? type(uint160).max : 0);
         _within("unitNum", terms.unitNum, 1, type(uint128).max);
         _within("unitDen", terms.unitDen, 1, type(uint128).max);
         _within("minSum", terms.minSum, 1, type(uint128).max);
         _within("deductibleBps", terms.deductibleBps, 0, 9999);
-        _within("lossCapBps", terms.lossCapBps, 1, protocol ? 9000 : 10_000);
+        _within("lossCapBps", terms.lossCapBps, 1, _mostOf(terms.kind));
         _within("bountyBps", terms.bountyBps, 0, 200);
         _within("waitingPeriod", terms.waitingPeriod, 1, YEAR);
         uint256 window = terms.reportWindow;
         if (window > YEAR || window % 1 days != 0) revert ICatalog.OutOfRange("reportWindow", window);
         _within("minTerm", terms.minTerm, 1, YEAR);
         _within("maxTerm", terms.maxTerm, terms.minTerm, YEAR);
+    }
+
+    /// @dev Whether what opens the incidents can measure a loss of that kind.
+    function _serves(ICatalog.GaugeInfo memory info, Kind kind) private pure returns (bool) {
+        bool held = kind == Kind.Position || kind == Kind.Protocol;
+        if (!info.trigger) return held || (kind == Kind.Liquidity && info.form == Form.Geometric);
+        // A position or a protocol only where nothing but reporters can say what was lost.
+        if (held) return info.rungs == QUORUM;
+        if (kind == Kind.Upgrade) return info.rungs & CANARY != 0;
+        if (kind == Kind.Governance) return info.rungs & QUORUM != 0;
+        if (kind == Kind.Custom) return true;
+        return info.rungs & FEED != 0;
+    }
+
+    /// @dev Most of a proven loss that is payable, bps: some of it stays with those who could have prevented it.
+    function _mostOf(Kind kind) private pure returns (uint256) {
+        if (kind == Kind.Protocol) return 9000;
+        if (kind == Kind.Liquidity) return 2000;
+        if (kind == Kind.Governance) return 3000;
+        if (kind == Kind.Upgrade) return 9500;
+        return 10_000;
     }
 
     function _checkAccounts(PinnedAccount[] calldata accounts) private pure {

@@ -5,6 +5,7 @@ import {Strings} from "@openzeppelin/contracts/utils/Strings.sol";
 import {ICatalog, Kind, Product} from "../interfaces/ICatalog.sol";
 import {Form} from "../interfaces/IGauges.sol";
 import {Policy} from "../interfaces/IPolicies.sol";
+import {Times} from "../interfaces/ILadder.sol";
 import {IWording} from "../interfaces/IWording.sol";
 import {Due} from "../libraries/Due.sol";
 import {Text} from "../libraries/Text.sol";
@@ -21,16 +22,17 @@ contract Wording is IWording {
     uint256 private constant BPS = 10_000;
     uint256 private constant WAD = 1e18;
 
-    /// @inheritdoc IWording
-    uint64 public immutable dwell;
-    /// @inheritdoc IWording
-    uint32 public immutable claimWindow;
+    Times private _times;
     Certificate public immutable certificate;
 
-    constructor(uint64 dwell_, uint32 claimWindow_) {
-        dwell = dwell_;
-        claimWindow = claimWindow_;
+    constructor(Times memory times_) {
+        _times = times_;
         certificate = new Certificate();
+    }
+
+    /// @inheritdoc IWording
+    function times() external view returns (Times memory) {
+        return _times;
     }
 
     /// @inheritdoc IWording
@@ -239,11 +241,11 @@ contract Wording is IWording {
         return string.concat(
             string.concat(
                 "\n## Who decides, and how long it takes\n\nNobody votes. Anyone proves the loss from block headers and storage, and the contracts measure it.\nFor ",
-                Text.plural(dwell, "block"),
+                Text.plural(_times.dwell, "block"),
                 " anyone may prove a later block, and every such proof leaves at least ",
-                Text.plural(dwell / 4, "block"),
+                Text.plural(_times.dwell / 4, "block"),
                 " for an answer; what the last proven block shows is what counts.\nThen policies are settled for ",
-                Text.span(claimWindow)
+                Text.span(_times.claimWindow)
             ),
             string.concat(
                 ", by anyone; the payment goes to the holder of the policy.\n",

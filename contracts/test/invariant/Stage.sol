@@ -13,6 +13,7 @@ import {Rung} from "breakwater/interfaces/IIncidents.sol";
 import {PoolConfig} from "breakwater/interfaces/IPool.sol";
 import {PoolState} from "breakwater/interfaces/IPoolCapital.sol";
 import {Wording} from "breakwater/periphery/Wording.sol";
+import {Times} from "breakwater/interfaces/ILadder.sol";
 import {Fixture} from "../Fixture.sol";
 import {Bounds} from "./Bounds.sol";
 import {Handler} from "./Handler.sol";
@@ -120,11 +121,17 @@ abstract contract Stage is Fixture {
 
     // ----- contracts -----
 
+    function times() internal pure override returns (Times memory) {
+        return Times(
+            Bounds.DWELL, Bounds.CLAIM_WINDOW, QUORUM_WINDOW, ASSEMBLY_WINDOW, GUARDIAN_DELAY, type(uint16).max
+        );
+    }
+
     function _deploy() private {
         manager = new AccessManager(address(this));
-        wording = new Wording(Bounds.DWELL, Bounds.CLAIM_WINDOW);
+        wording = new Wording(times());
         catalog = new Catalog(address(manager), wording);
-        incidents = new Incidents(catalog, address(manager), Bounds.DWELL, Bounds.CLAIM_WINDOW);
+        incidents = new Incidents(catalog, address(manager));
         policies = new Policies(catalog, incidents);
         AssertingRung asserting = new AssertingRung();
         asserting.wire(incidents);

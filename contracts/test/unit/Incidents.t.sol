@@ -3,8 +3,11 @@ pragma solidity ^0.8.27;
 
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {Catalog} from "breakwater/core/Catalog.sol";
 import {Incidents} from "breakwater/core/Incidents.sol";
 import {IIncidents, Incident, Measurement, Rung, Status} from "breakwater/interfaces/IIncidents.sol";
+import {Times} from "breakwater/interfaces/ILadder.sol";
+import {Wording} from "breakwater/periphery/Wording.sol";
 import {Fixture} from "../Fixture.sol";
 import {Spy} from "../Spy.sol";
 
@@ -57,7 +60,7 @@ contract IncidentsTest is Fixture {
     function test_wiredOnceByTheTimelock() public {
         expectRevert(IIncidents.AlreadyWired.selector);
         incidents.wire(keeper, new address[](0), new Rung[](0));
-        Incidents fresh = new Incidents(catalog, address(manager), DWELL, WINDOW);
+        Incidents fresh = new Incidents(catalog, address(manager));
         vm.prank(keeper);
         expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, keeper));
         fresh.wire(keeper, new address[](0), new Rung[](0));
@@ -67,12 +70,25 @@ contract IncidentsTest is Fixture {
         fresh.wire(keeper, new address[](1), new Rung[](0));
     }
 
-    /// @dev What the wording promises and what the contract does is one number.
-    function test_termsAreThoseOfTheWording() public {
-        expectRevert(abi.encodeWithSelector(IIncidents.WrongTerms.selector, DWELL + 1, WINDOW));
-        new Incidents(catalog, address(manager), DWELL + 1, WINDOW);
-        expectRevert(abi.encodeWithSelector(IIncidents.WrongTerms.selector, DWELL, WINDOW - 1));
-        new Incidents(catalog, address(manager), DWELL, WINDOW - 1);
+    /// @dev What the wording promises and what the contract does is one set of numbers, none of them missing.
+    function test_timesAreThoseOfTheWording() public {
+        assertEq(incidents.dwell(), DWELL);
+        assertEq(incidents.claimWindow(), WINDOW);
+        assertEq(incidents.window(uint8(Rung.Feed)), DWELL);
+        assertEq(incidents.window(uint8(Rung.Quorum)), QUORUM_WINDOW);
+        assertEq(incidents.window(uint8(Rung.Assembly)), ASSEMBLY_WINDOW);
+        assertEq(incidents.guardianDelay(), GUARDIAN_DELAY);
+        assertEq(incidents.heavyBps(), type(uint16).max);
+        bytes32[5] memory fields =
+            [bytes32("dwell"), "claimWindow", "quorumWindow", "assemblyWindow", "guardianDelay"];
+        for (uint256 i; i < 5; ++i) {
+            uint64[5] memory t = [DWELL, WINDOW, QUORUM_WINDOW, ASSEMBLY_WINDOW, GUARDIAN_DELAY];
+            t[i] = 0;
+            Wording without = new Wording(Times(t[0], uint32(t[1]), t[2], t[3], t[4], 0));
+            Catalog other = new Catalog(address(manager), without);
+            expectRevert(abi.encodeWithSelector(IIncidents.NoTime.selector, fields[i]));
+            new Incidents(other, address(manager));
+        }
     }
 
     function test_onlyRungsOpen() public {

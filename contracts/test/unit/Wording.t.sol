@@ -6,6 +6,7 @@ import {ICatalog, Kind, Product} from "breakwater/interfaces/ICatalog.sol";
 import {Form} from "breakwater/interfaces/IGauges.sol";
 import {Policy} from "breakwater/interfaces/IPolicies.sol";
 import {Text} from "breakwater/libraries/Text.sol";
+import {Times} from "breakwater/interfaces/ILadder.sol";
 import {Wording} from "breakwater/periphery/Wording.sol";
 import {Base} from "../Base.sol";
 import {Token} from "../Tokens.sol";
@@ -24,7 +25,7 @@ contract HostileToken {
 }
 
 contract WordingTest is Base {
-    Wording private text = new Wording(32, 14 days);
+    Wording private text = new Wording(Times(32, 14 days, 96, 400, 20, type(uint16).max));
     Token private usd = new Token("USDX", 6);
 
     function _terms() private view returns (Product memory terms) {
@@ -55,7 +56,9 @@ contract WordingTest is Base {
             threshold: 0.1e18,
             listedAt: 1,
             account: address(0xC0FFEE),
-            form: Form.Ratio
+            form: Form.Ratio,
+            rungs: 9,
+            trigger: false
         });
     }
 

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.27;
+
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {ICatalog} from "../interfaces/ICatalog.sol";
+import {IIncidents, Rung} from "../interfaces/IIncidents.sol";
+import {ILadder, Times} from "../interfaces/ILadder.sol";
+import {IPool} from "../interfaces/IPool.sol";
+
+/// @title What incidents know of the rungs: who serves them, how long each gives for an answer, how much may be open
+///        on its word, and which payouts wait for the guardian
+abstract contract Rungs is IIncidents, ILadder, AccessManaged {
+    uint256 private constant BPS = 10_000;
+    /// @dev `heavyBps` of a deployment in which nothing waits.
+    uint16 private constant NEVER = type(uint16).max;
+
+    ICatalog public immutable catalog;
+    /// @inheritdoc IIncidents
+    uint64 public immutable dwell;
+    /// @inheritdoc IIncidents
+    uint32 public immutable claimWindow;
+    uint64 private immutable _quorumWindow;
+    uint64 private immutable _assemblyWindow;
+    /// @inheritdoc ILadder
+    uint64 public immutable guardianDelay;
+    /// @inheritdoc ILadder
+    uint16 public immutable heavyBps;
+
+    /// @notice The one contract that may consume; zero until wired.
+    address public policies;
+    /// @dev Somebody is there to decide. Where nobody is, what was held ends as it was asserted.
+    bool internal _hasAssembly;
+    /// @inheritdoc ILadder
+    address public guardian;
+    /// @dev One more than the rung that a contract serves; zero for none. Never changes once wired.
+    mapping(address rungContract => uint256 rung) internal _rung;
+    /// @inheritdoc ILadder
+    mapping(uint8 rung => mapping(address asset => uint256)) public ceiling;
+    /// @inheritdoc ILadder
+    mapping(uint8 rung => mapping(address asset => uint256)) public openOn;
+    /// @dev The part of an incident's booking in a pool that is in `openOn`.
+    mapping(uint256 id => mapping(address pool => uint256)) private _counted;
+
+    constructor(ICatalog catalog_, address authority) AccessManaged(authority) {
+        // What holders read and what happens to them is one set of numbers.
+        Times memory t = catalog_.renderer().times();
+        if (t.dwell == 0) revert NoTime("dwell");
+        if (t.claimWindow == 0) revert NoTime("claimWindow");
+        if (t.quorumWindow == 0) revert NoTime("quorumWindow");
+        if (t.assemblyWindow == 0) revert NoTime("assemblyWindow");
+        if (t.guardianDelay == 0) revert NoTime("guardianDelay");
+        catalog = catalog_;
+        (dwell, claimWindow) = (t.dwell, t.claimWindow);
+        (_quorumWindow, _assemblyWindow) = (t.quorumWindow, t.assemblyWindow);
+        (guardianDelay, heavyBps) = (t.guardianDelay, t.heavyBps);
+    }
+
+    /// @inheritdoc IIncidents
+    function wire(address policies_, address[] calldata rungContracts, Rung[] calldata rungs)
+        external
+        restricted
+    {
+        if (policies != address(0)) revert AlreadyWired();
+        if (policies_ == address(0) || rungContracts.length != rungs.length) {
+            revert BadWiring(policies_, rungContracts.length, rungs.length);
+        }
+        policies = policies_;
+        for (uint256 i; i < rungs.length; ++i) {
+            _rung[rungContracts[i]] = 1 + uint256(rungs[i]);
+            if (rungs[i] == Rung.Assembly) _hasAssembly = true;
+        }
+        emit Wired(policies_, rungContracts, rungs);
+    }
+
+    /// @inheritdoc ILadder
+    function setCeiling(uint8 rung, address asset, uint128 ceiling_) external restricted {
+        ceiling[rung][asset] = ceiling_;
+        emit CeilingSet(rung, asset, ceiling_);
+    }
+
+    /// @inheritdoc ILadder
+    function setGuardian(address guardian_) external restricted {
+        guardian = guardian_;
+        emit GuardianSet(guardian_);
+    }
+
+    /// @inheritdoc ILadder
+    function window(uint8 rung) public view returns (uint64) {
+        if (rung == uint8(Rung.Quorum)) return _quorumWindow;
+        if (rung == uint8(Rung.Assembly)) return _assemblyWindow;
+        return dwell;
+    }
+
+    /// @dev Brings what counts for the rung to what the pools reserve now. Answers whether a rise led above a ceiling;
+    ///      what is open is never measured against a ceiling that was lowered later.
+    function _count(uint256 id, Rung rung_, address[] memory pools) internal returns (bool over) {
+        uint8 rung = uint8(rung_);
+        for (uint256 i; i < pools.length; ++i) {
+            uint256 before = _counted[id][pools[i]];
+            uint256 reserved = IPool(pools[i]).booking(id).reserved;
+            if (reserved == before) continue;
+            address asset = IPool(pools[i]).asset();
+            uint256 sum = openOn[rung][asset] + reserved - before;
+            (openOn[rung][asset], _counted[id][pools[i]]) = (sum, reserved);
+            if (reserved > before && sum > ceiling[rung][asset]) over = true;
+        }
+    }
+
+    /// @dev The incident leaves the account of its rung: it is over, or the assembly's.
+    function _uncount(uint256 id, Rung rung, address[] memory pools) internal {
+        for (uint256 i; i < pools.length; ++i) {
+            uint256 counted = _counted[id][pools[i]];
+            if (counted == 0) continue;
+            _counted[id][pools[i]] = 0;
+            openOn[uint8(rung)][IPool(pools[i]).asset()] -= counted;
+        }
+    }
+
+    /// @dev Whether some pool reserves more than the stated part of what it held when it booked the incident.
+    function _great(uint256 id, address[] memory pools) internal view returns (bool) {
+        if (heavyBps == NEVER || guardian == address(0)) return false;
+        for (uint256 i; i < pools.length; ++i) {
+            uint128[4] memory limit = IPool(pools[i]).booking(id).limit;
+            uint256 held = uint256(limit[0]) + limit[1] + limit[2] + limit[3];
+            if (IPool(pools[i]).booking(id).reserved * BPS > held * heavyBps) return true;
+        }
+        return false;
+    }
+}
