@@ -17,6 +17,7 @@
 //! | [`stream`], [`exposure`], [`trace`] | what time does |
 //! | [`waterfall`], [`booking`], [`pay`] | who bears a loss, and how it is paid |
 //! | [`tranche`], [`deposit`], [`redeem`], [`recovery`] | capital coming, leaving and coming back |
+//! | [`treaty`] | losses that others bear |
 //! | [`incident`], [`policies`], [`settle`], [`curator`] | who may do what, when |
 //! | `ops` (a feature) | random operations for property tests |
 //! | [`events`], [`replay`], [`words`], [`wording`] | what the outside sees |
@@ -47,6 +48,7 @@ pub mod stream;
 pub mod terms;
 pub mod trace;
 pub mod tranche;
+pub mod treaty;
 pub mod underwriting;
 pub mod waterfall;
 pub mod wording;

@@ -11,3 +11,4 @@ mod measure;
 mod price;
 mod random_runs;
 mod stage;
+mod treaty;
