@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.27;
 
+import {Booking} from "breakwater/interfaces/IPool.sol";
+
 /// @notice Stands where a pool stands and writes down how incidents call it, so that the order of calls and what
 ///         a pool answers can be tested apart from what pools do.
 contract Spy {
@@ -17,6 +19,9 @@ contract Spy {
     bool public broken;
     bytes public reentry;
     bytes public refusal;
+    address public asset;
+    uint128 public held; // in its layers, when it books
+    mapping(uint256 incident => uint128 reserved) private _reserved;
 
     function set(uint256 answer_, bool broken_) external {
         (answer, broken) = (answer_, broken_);
@@ -25,6 +30,16 @@ contract Spy {
     /// @dev What to call back when booked.
     function attack(bytes calldata reentry_) external {
         reentry = reentry_;
+    }
+
+    function setMoney(address asset_, uint128 held_) external {
+        (asset, held) = (asset_, held_);
+    }
+
+    /// @dev It reserves one unit for each that was lost.
+    function booking(uint256 incident) external view returns (Booking memory entry) {
+        entry.reserved = _reserved[incident];
+        entry.limit[1] = held;
     }
 
     function count() external view returns (uint256) {
@@ -41,6 +56,7 @@ contract Spy {
     {
         require(!broken, "broken");
         calls.push(Call(false, incident, onsetTime, loss, base));
+        _reserved[incident] = loss;
         if (reentry.length != 0) {
             bool ok;
             (ok, refusal) = msg.sender.call(reentry);

@@ -123,7 +123,12 @@ abstract contract Stage is Fixture {
 
     function times() internal pure override returns (Times memory) {
         return Times(
-            Bounds.DWELL, Bounds.CLAIM_WINDOW, QUORUM_WINDOW, ASSEMBLY_WINDOW, GUARDIAN_DELAY, type(uint16).max
+            Bounds.DWELL,
+            Bounds.CLAIM_WINDOW,
+            QUORUM_WINDOW,
+            ASSEMBLY_WINDOW,
+            GUARDIAN_DELAY,
+            type(uint16).max
         );
     }
 
