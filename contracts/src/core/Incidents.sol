@@ -295,11 +295,13 @@ contract Incidents is Registry, ReentrancyGuardTransient {
         (bytes32 gauge, uint64 reading) = (incident_.gauge, incident_.reading);
         bool proof = incident_.rung == Rung.Proof;
         // One that was refuted is booked at nothing already.
-        bool booked = outranked || incident_.status == Status.Disputed;
+        Status status = incident_.status;
+        bool booked = outranked || status == Status.Disputed;
         incident_.status = Status.Voided;
         _unlink(id, gauge);
         if (outranked) {
-            // A proof says that it was not healthy there.
+            // A proof says that it was not healthy there, so nobody found the report to be wrong: it keeps its figure.
+            if (status == Status.Disputed) incident_.loss = _doubts[id].asserted;
             emit Outranked(id);
         } else {
             if (reading > _voidedAt[gauge][proof]) _voidedAt[gauge][proof] = reading;

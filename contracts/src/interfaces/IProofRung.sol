@@ -2,6 +2,7 @@
 pragma solidity ^0.8.27;
 
 import {Form, GaugeSpec, Reading} from "./IGauges.sol";
+import {Measurement} from "./IIncidents.sol";
 
 /// @notice Proofs of one or more blocks. Nodes are sent once, whoever shares them.
 struct Evidence {
@@ -78,6 +79,12 @@ interface IProofRung {
         address[] calldata accounts,
         Evidence calldata evidence
     ) external;
+    /// @notice The loss that headers a, a + 1 and, if given, b > a + 1 prove, whatever it is: records nothing, and
+    ///         neither an onset nor the threshold is asked for. Reverts as `assertLoss` does.
+    function measure(GaugeSpec calldata spec, Evidence calldata evidence)
+        external
+        view
+        returns (Measurement memory);
     /// @notice What `stager` has staged; block number zero: nothing.
     function staged(address stager, bytes32 gauge, uint64 number) external view returns (Reading memory);
     /// @notice The readings that an incident is measured by; block number zero: not an incident of this rung.

@@ -32,8 +32,7 @@ struct Positions {
     uint64 pendingEnd; // block
     uint8 strikes;
     bytes32 struck; // the root that was struck last, until the next one is posted
-    address striker;
-    uint128 strikeBond;
+    address striker; // whose bond of `challengeBond` stands against it
 }
 
 /// @title QuorumRung: losses that bonded reporters sign for.
@@ -62,11 +61,11 @@ interface IQuorumRung {
     event PositionsPosted(
         uint256 indexed id, bytes32 indexed root, PositionsReport report, uint64 pendingEnd
     );
-    event PositionsStruck(uint256 indexed id, bytes32 indexed root, address striker, uint128 bond);
+    event PositionsStruck(uint256 indexed id, bytes32 indexed root, address striker);
     event StrikeResolved(uint256 indexed id, bytes32 indexed root, address striker, bool returned);
     /// @notice The onset moved, so what was said about positions no longer counts.
     event PositionsDropped(uint256 indexed id);
-    event Owed(address indexed account, uint128 amount);
+    event Burned(uint128 amount);
     event Withdrawn(address indexed account, uint128 amount);
 
     error OutOfRange(bytes32 field, uint256 got);
@@ -84,6 +83,9 @@ interface IQuorumRung {
     /// @notice The two reports do not exclude one another.
     error NoEquivocation(bytes32 first, bytes32 second);
     error AlreadyProven(address signer, bytes32 reading);
+    error NothingToSlash(address signer);
+    error ZeroAmount();
+    error WrongTransfer(uint256 expected, uint256 got);
     error WrongForm(uint8 form);
     error WrongBlocks(uint64 onset, uint64 reading);
     error NoContradiction(uint128 base, uint128 loss);
@@ -146,17 +148,22 @@ interface IQuorumRung {
     ) external;
     /// @notice Pays out bonds that came back.
     function withdraw() external;
+    /// @notice Sends what challengers lost to the reporters' sink. Anyone may.
+    function burn() external;
 
     /// @notice Held from each signer of a report, in units of the reporters' asset.
     function reportBond() external view returns (uint128);
     /// @notice What the next challenge of the incident costs.
     function nextBond(uint256 id) external view returns (uint128);
-    function strikeBond() external view returns (uint128);
+    /// @notice What the first challenge of an incident and each strike cost.
+    function challengeBond() external view returns (uint128);
     function posted(uint256 id) external view returns (PostedReport memory);
     function challengeAt(uint256 id, uint256 index) external view returns (Challenge memory);
     function challenges(uint256 id) external view returns (uint256 count);
     function positions(uint256 id) external view returns (Positions memory);
     function owed(address account) external view returns (uint128);
+    /// @notice Lost by challengers and not yet sent to the sink.
+    function unburned() external view returns (uint128);
     /// @notice Last nonce taken of a message type from a signer set.
     function lastNonce(bytes32 typeHash, bytes32 signerSet) external view returns (uint256);
 }

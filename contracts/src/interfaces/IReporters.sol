@@ -17,7 +17,7 @@ interface IReporters {
     event Held(address indexed user, bytes32 indexed key, address indexed reporter, uint128 amount);
     event Released(address indexed user, bytes32 indexed key, address indexed reporter, uint128 amount);
     /// @notice Taken from what was held under the key, then from free bond, then from what was leaving; `reward` of it
-    ///         went to `prover`, the rest to the sink.
+    ///         is the prover's, the rest is to be burned.
     event Slashed(
         address indexed user,
         bytes32 indexed key,
@@ -28,6 +28,8 @@ interface IReporters {
         address prover,
         uint128 reward
     );
+    event Claimed(address indexed prover, uint128 amount);
+    event Burned(uint128 amount);
 
     error OutOfRange(bytes32 field, uint256 got);
     error AlreadyWired();
@@ -42,7 +44,6 @@ interface IReporters {
     error NotFree(address reporter, uint256 free, uint256 wanted);
     error StillLeaving(address reporter, uint256 leavesAt);
     error NothingToWithdraw(address reporter);
-    error NothingToSlash(address reporter);
     error ZeroAmount();
     error WrongTransfer(uint256 expected, uint256 got);
 
@@ -61,6 +62,10 @@ interface IReporters {
     ///         slashed until then. A reporter whose bond falls below the least leaves the signer set.
     function unbond(uint128 amount) external;
     function withdraw() external;
+    /// @notice Pays the caller what it earned by proving others wrong.
+    function claim() external;
+    /// @notice Sends what was slashed to the sink. Anyone may.
+    function burn() external;
 
     /// @notice Sets free bond aside for one report of the calling user, known to it by `key`. Only a wired user.
     function hold(bytes32 key, address reporter, uint128 amount) external;
@@ -80,6 +85,9 @@ interface IReporters {
     function unbondDelay() external view returns (uint32);
     /// @notice Part of a slashed bond that goes to whoever proved it, bps, rounded down.
     function proverBps() external view returns (uint16);
+    function rewards(address prover) external view returns (uint128);
+    /// @notice Slashed and not yet sent to the sink.
+    function unburned() external view returns (uint128);
     function quorum() external view returns (uint256);
     /// @notice The signer set: how many must sign, and who may, strictly ascending.
     function members() external view returns (uint256 quorum, address[] memory reporters);

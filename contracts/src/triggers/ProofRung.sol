@@ -62,11 +62,7 @@ contract ProofRung is IProofRung, ReentrancyGuardTransient {
         returns (uint256 id)
     {
         bytes32 gauge = _gauge(spec);
-        Header.Parsed[] memory headers = _headers(evidence, 2, 3);
-        if (headers[1].number != headers[0].number + 1) {
-            revert NotAdjacent(headers[0].number, headers[1].number);
-        }
-        Reading[] memory r = _readAll(spec, gauge, evidence, headers, true);
+        Reading[] memory r = _readOnset(spec, gauge, evidence);
         return _assert(spec, gauge, r[0], r[1], r[r.length - 1]);
     }
 
@@ -153,6 +149,19 @@ contract ProofRung is IProofRung, ReentrancyGuardTransient {
             value = Math.min(value, type(uint128).max);
             incidents.recordPosition(id, accounts[i], uint128(lost), uint128(value));
         }
+    }
+
+    /// @inheritdoc IProofRung
+    function measure(GaugeSpec calldata spec, Evidence calldata evidence)
+        external
+        view
+        returns (Measurement memory)
+    {
+        bytes32 gauge = _gauge(spec);
+        Reading[] memory r = _readOnset(spec, gauge, evidence);
+        Reading memory b = r[r.length - 1];
+        Gauge.Onset memory onset = Gauge.Onset(r[0], Gauge.baseOf(spec, gauge, r[0]), r[1].assets);
+        return _measurement(r[0].time, r[1].time, Gauge.lossOf(spec, gauge, onset, b), onset, b);
     }
 
     /// @inheritdoc IProofRung
@@ -328,6 +337,19 @@ contract ProofRung is IProofRung, ReentrancyGuardTransient {
         s.reading.claims = uint128(Math.min(claims, type(uint128).max));
         s.old = Reader.chainWithout(s.old, evidence.holders, evidence.newcomers);
         s.last = evidence.holders[evidence.holders.length - 1];
+    }
+
+    /// @dev Reads the gauge at a, a + 1 and, if given, b.
+    function _readOnset(GaugeSpec calldata spec, bytes32 gauge, Evidence calldata evidence)
+        private
+        view
+        returns (Reading[] memory)
+    {
+        Header.Parsed[] memory headers = _headers(evidence, 2, 3);
+        if (headers[1].number != headers[0].number + 1) {
+            revert NotAdjacent(headers[0].number, headers[1].number);
+        }
+        return _readAll(spec, gauge, evidence, headers, true);
     }
 
     /// @dev Reads the gauge in every block, the first without saturation if it is an onset; all walks must be used.
