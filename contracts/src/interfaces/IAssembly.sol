@@ -20,6 +20,7 @@ struct Case {
     uint128 revealed; // stake revealed in this round
     uint64 commitEnd; // seconds, inclusive
     uint64 revealEnd; // seconds, inclusive
+    uint64 openedAt; // block of the incident: what was staked in it or later does not vote
     uint8 round; // 0 or 1
     bool closed;
 }
@@ -50,6 +51,7 @@ interface IAssembly {
     ///         had ended otherwise.
     event Closed(uint256 indexed id, uint8 percent, uint128 loss, bool quorum, bool decided);
     event Slashed(uint256 indexed id, uint8 round, address indexed voter, uint128 amount);
+    event Burned(uint128 amount);
 
     error OutOfRange(bytes32 field, uint256 got);
     error ZeroAmount();
@@ -59,6 +61,7 @@ interface IAssembly {
     error CommitOpen(address voter, uint256 commits);
     error StillLeaving(address voter, uint256 leavesAt);
     error NothingToWithdraw(address voter);
+    error NotMined(uint256 number, uint256 head);
     error NotDisputed(uint256 id, uint8 status);
     error AlreadyBegun(uint256 id);
     error UnknownCase(uint256 id);
@@ -67,7 +70,7 @@ interface IAssembly {
     error NotRevealing(uint256 id, uint256 from, uint256 to);
     error RevealNotOver(uint256 id, uint256 revealEnd);
     /// @notice Nothing that is staked now was staked before the incident was opened.
-    error NoStake(address voter, uint256 block_);
+    error NoStake(address voter, uint256 openedAt);
     error AlreadyCommitted(uint256 id, address voter);
     error NotCommitted(uint256 id, address voter);
     error ValueOutOfRange(uint256 most, uint256 got);
@@ -78,6 +81,8 @@ interface IAssembly {
     /// @notice Takes stake out, to be withdrawn after the delay; it no longer votes. Not while a commitment is open.
     function unstake(uint128 amount) external;
     function withdraw() external;
+    /// @notice Sends what was slashed to the sink. Anyone may.
+    function burn() external;
 
     /// @notice Opens the case of a disputed incident. Anyone may.
     function begin(uint256 id) external;
@@ -107,6 +112,10 @@ interface IAssembly {
         external
         view
         returns (uint128 staked, uint128 leaving, uint64 leavesAt, uint32 commits);
+    /// @notice Slashed and not yet sent to the sink.
+    function unburned() external view returns (uint128);
+    /// @notice The parameters, fixed at deployment.
+    function config() external view returns (AssemblyConfig memory);
     /// @notice Stake of a voter, and of all, at the end of a past block.
     function stakedAt(address voter, uint256 number) external view returns (uint128);
     function totalStakedAt(uint256 number) external view returns (uint128);
