@@ -4,6 +4,7 @@ pragma solidity ^0.8.27;
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {ICatalog} from "../interfaces/ICatalog.sol";
+import {IExtensions} from "../interfaces/IExtensions.sol";
 import {IIncidents, Incident, Measurement, Rung, Status} from "../interfaces/IIncidents.sol";
 import {ILadder} from "../interfaces/ILadder.sol";
 import {IPool} from "../interfaces/IPool.sol";
@@ -201,6 +202,17 @@ contract Incidents is Registry, ReentrancyGuardTransient {
         if (_doubts[id].uncounted || incident_.rung == Rung.Proof) revert NothingNew(id);
         _leave(id, incident_, catalog.poolsOf(incident_.gauge));
         emit Uncounted(id);
+    }
+
+    /// @inheritdoc IExtensions
+    function extend(uint256 id, uint64 time) external {
+        Incident storage incident_ = _ofCaller(id);
+        _checkClaims(id, incident_);
+        uint32 claimsEnd = incident_.claimsEnd;
+        if (claimsEnd == 0) incident_.openedTime = uint64(Math.saturatingSub(incident_.openedTime, time));
+        else claimsEnd = uint32(Math.min(uint256(claimsEnd) + time, type(uint32).max));
+        incident_.claimsEnd = claimsEnd;
+        emit Extended(id, incident_.openedTime, claimsEnd);
     }
 
     /// @inheritdoc ILadder
@@ -408,6 +420,8 @@ contract Incidents is Registry, ReentrancyGuardTransient {
     /// @dev Keeps anyone from stretching an old small loss over a new great one: its early onset would shut
     ///      out the policies that incepted in between.
     function _checkSpan(Measurement calldata m, bytes32 gauge, Rung rung) private view {
+        // Feeds and canaries watch without a break from the onset on, for as long as their terms say.
+        if (rung == Rung.Feed || rung == Rung.Canary) return;
         uint256 last = Math.max(m.onset, _healthyAt(gauge, rung)) + SPAN * window(uint8(rung));
         if (m.reading > last) revert ReadingTooLate(m.reading, last);
     }

@@ -11,6 +11,8 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {ICatalog, Product} from "../interfaces/ICatalog.sol";
+import {IExtensions} from "../interfaces/IExtensions.sol";
+import {IHoldings} from "../interfaces/IHoldings.sol";
 import {IIncidents, Incident, Rung, Status} from "../interfaces/IIncidents.sol";
 import {ILadder} from "../interfaces/ILadder.sol";
 import {IPolicies, Policy, Purchase} from "../interfaces/IPolicies.sol";
@@ -201,6 +203,20 @@ contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient
         if (position != msg.sender) _useConsent(purchase);
         address asset = IPool(purchase.pool).asset();
         if (asset != terms.asset) revert WrongAsset(terms.asset, asset);
+        _checkOnSale(terms.gauge);
+    }
+
+    /// @dev What a machine watches is sold only while its rung sees it healthy: a policy could else not pay, or would be
+    ///      bought for what is already seen to come.
+    function _checkOnSale(bytes32 gauge) private view {
+        uint8 bits = catalog.gaugeInfo(gauge).rungs;
+        Rung rung = bits >> uint8(Rung.Feed) & 1 != 0 ? Rung.Feed : Rung.Canary;
+        if (bits >> uint8(rung) & 1 == 0) return;
+        address[] memory rungs = IExtensions(address(incidents)).rungContracts(rung);
+        for (uint256 i; i < rungs.length; ++i) {
+            if (IHoldings(rungs[i]).sellable(gauge)) return;
+        }
+        revert SalesClosed(gauge);
     }
 
     /// @dev A signature holds for one purchase: its nonce is used up, and it names product, buyer and deadline.

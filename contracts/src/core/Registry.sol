@@ -120,7 +120,7 @@ abstract contract Registry is Rungs {
         return other.status != Status.Final || other.claimsEnd >= mine.openedTime;
     }
 
-    function _checkClaims(uint256 id, Incident storage incident_) private view {
+    function _checkClaims(uint256 id, Incident storage incident_) internal view {
         Status status = incident_.status;
         if (status == Status.Voided) revert IncidentNotOpen(id, status);
         if (status == Status.Final && block.timestamp > incident_.claimsEnd) {

@@ -3,13 +3,14 @@ pragma solidity ^0.8.27;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {ICatalog} from "../interfaces/ICatalog.sol";
+import {IExtensions} from "../interfaces/IExtensions.sol";
 import {IIncidents, Rung} from "../interfaces/IIncidents.sol";
 import {ILadder, Times} from "../interfaces/ILadder.sol";
 import {IPool} from "../interfaces/IPool.sol";
 
 /// @title What incidents know of the rungs: who serves them, how long each gives for an answer, how much may be open
 ///        on its word, and which payouts wait for the guardian
-abstract contract Rungs is IIncidents, ILadder, AccessManaged {
+abstract contract Rungs is IIncidents, ILadder, IExtensions, AccessManaged {
     uint256 private constant BPS = 10_000;
     /// @dev `heavyBps` of a deployment in which nothing waits.
     uint16 private constant NEVER = type(uint16).max;
@@ -34,6 +35,7 @@ abstract contract Rungs is IIncidents, ILadder, AccessManaged {
     address public guardian;
     /// @dev One more than the rung that a contract serves; zero for none. Never changes once wired.
     mapping(address rungContract => uint256 rung) internal _rung;
+    mapping(Rung rung => address[] contracts) private _contracts;
     /// @inheritdoc ILadder
     mapping(uint8 rung => mapping(address asset => uint256)) public ceiling;
     /// @inheritdoc ILadder
@@ -56,20 +58,21 @@ abstract contract Rungs is IIncidents, ILadder, AccessManaged {
     }
 
     /// @inheritdoc IIncidents
-    function wire(address policies_, address[] calldata rungContracts, Rung[] calldata rungs)
+    function wire(address policies_, address[] calldata contracts, Rung[] calldata rungs)
         external
         restricted
     {
         if (policies != address(0)) revert AlreadyWired();
-        if (policies_ == address(0) || rungContracts.length != rungs.length) {
-            revert BadWiring(policies_, rungContracts.length, rungs.length);
+        if (policies_ == address(0) || contracts.length != rungs.length) {
+            revert BadWiring(policies_, contracts.length, rungs.length);
         }
         policies = policies_;
         for (uint256 i; i < rungs.length; ++i) {
-            _rung[rungContracts[i]] = 1 + uint256(rungs[i]);
+            _rung[contracts[i]] = 1 + uint256(rungs[i]);
+            _contracts[rungs[i]].push(contracts[i]);
             if (rungs[i] == Rung.Assembly) _hasAssembly = true;
         }
-        emit Wired(policies_, rungContracts, rungs);
+        emit Wired(policies_, contracts, rungs);
     }
 
     /// @inheritdoc ILadder
@@ -82,6 +85,11 @@ abstract contract Rungs is IIncidents, ILadder, AccessManaged {
     function setGuardian(address guardian_) external restricted {
         guardian = guardian_;
         emit GuardianSet(guardian_);
+    }
+
+    /// @inheritdoc IExtensions
+    function rungContracts(Rung rung) external view returns (address[] memory) {
+        return _contracts[rung];
     }
 
     /// @inheritdoc ILadder

@@ -15,8 +15,8 @@ struct CanaryTerms {
 
 /// @notice What is known of one canary.
 struct Watch {
-    uint64 onset; // block of the last success; zero: never alive, and no failure counts
-    uint64 onsetTime; // seconds
+    uint64 onset; // block before the last success; zero: never alive, and no failure counts
+    uint64 onsetTime; // seconds: the last success
     uint64 failedAt; // seconds: the first failure since that counts; zero: none
     bool ripe; // a second failure came long enough after it
     uint256 incident; // that these failures opened; zero: none
@@ -25,6 +25,7 @@ struct Watch {
 /// @title CanaryRung: a position that cannot be withdrawn
 interface ICanaryRung is IHoldings {
     event Probed(bytes32 indexed trigger, bool success, Watch watch);
+    event CanaryOpened(bytes32 indexed trigger, uint256 indexed id);
 
     /// @notice A probe that gets less gas than it is promised would fail for that alone.
     error NotEnoughGas(uint256 need, uint256 left);
@@ -35,8 +36,10 @@ interface ICanaryRung is IHoldings {
     /// @notice Two failures far enough apart are needed, after a success.
     error NotRipe(bytes32 trigger);
     error AlreadyOpened(bytes32 trigger, uint256 id);
-    /// @notice The canary got out, or nothing has changed.
-    error NothingNew(uint256 id);
+    /// @notice The canary has not got out since the incident was opened.
+    error NotRefuted(uint256 id);
+    /// @notice The canary's position is in another contract than the trigger covers.
+    error WrongTarget(address expected, address got);
 
     /// @notice Lets the canary try; by anyone who gives enough gas. A success ends what failures began.
     function probe(bytes32 trigger) external returns (bool success);

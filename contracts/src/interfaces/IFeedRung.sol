@@ -18,8 +18,8 @@ struct DepegTerms {
 
 /// @notice What is known of a price under watch. One run at a time; all times in seconds.
 struct Run {
-    uint64 onset; // block of the last observation at or above the strike; zero: none yet
-    uint64 onsetTime;
+    uint64 onset; // block before the last observation at or above the strike; zero: none yet
+    uint64 onsetTime; // of that observation
     uint64 since; // the first observation after it that was not; zero: none
     uint64 last; // the last observation
     bool live; // whether it had a median

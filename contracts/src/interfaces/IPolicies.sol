@@ -47,6 +47,8 @@ interface IPolicies {
     error WrongAsset(address expected, address got);
     /// @notice Protocol cover is for the registrant alone.
     error NotRegistrant(address expected, address got);
+    /// @notice A trigger's feeds are dead or too near the strike, or its canary is; or no rung watches it.
+    error SalesClosed(bytes32 trigger);
     error SumBelowMinimum(uint256 sum, uint256 minimum);
     /// @notice The position account is not the caller and has not signed for this purchase.
     error NoConsent(address position);

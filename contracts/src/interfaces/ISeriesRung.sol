@@ -17,7 +17,7 @@ struct SeriesTerms {
 }
 
 struct Observation {
-    uint64 number; // block; zero: none yet
+    uint64 number; // the block before it; zero: none yet
     uint64 time; // seconds
     uint128 x; // wad
     uint128 y;
@@ -37,16 +37,17 @@ struct Series {
 /// @title SeriesRung: impermanent loss between two times, from the medians of two prices
 interface ISeriesRung is IHoldings {
     event Observed(bytes32 indexed trigger, bool live, Series series);
+    event SeriesOpened(bytes32 indexed trigger, uint256 indexed id);
 
     /// @notice It is not the time of an observation that is still to be made.
     error OutsideSeries(bytes32 trigger, uint256 time);
-    /// @notice The second observation is missing, or is of this very block.
+    /// @notice The second observation is missing.
     error SeriesOpen(bytes32 trigger);
     error AlreadyOpened(bytes32 trigger, uint256 id);
 
     /// @notice Records both medians at the start or the end, whichever it is time for; by anyone.
     function poke(bytes32 trigger) external;
-    /// @notice Opens an incident in a block after the second observation's.
+    /// @notice Opens an incident once both observations are made.
     function open(bytes32 trigger) external returns (uint256 id);
     function series(bytes32 trigger) external view returns (Series memory);
 }

@@ -3,6 +3,7 @@ pragma solidity ^0.8.27;
 
 import {Pool} from "breakwater/core/Pool.sol";
 import {Kind, Product} from "breakwater/interfaces/ICatalog.sol";
+import {IHoldings} from "breakwater/interfaces/IHoldings.sol";
 import {Measurement, Rung, Status} from "breakwater/interfaces/IIncidents.sol";
 import {Times} from "breakwater/interfaces/ILadder.sol";
 import {IPolicies} from "breakwater/interfaces/IPolicies.sol";
@@ -216,6 +217,8 @@ contract LadderTest is Fixture {
     /// @dev Gauge cover in one pool, canary and custom cover in another, each in two policies.
     function test_onePositionNeverGetsMoreThanItsLoss() public {
         bytes32 on = _canary();
+        // Sold on the word of whoever stands in the canary's place.
+        vm.mockCall(_who(Rung.Canary), abi.encodeCall(IHoldings.sellable, (on)), abi.encode(true));
         Pool other = makePool(usd, 1_000_000e6);
         bytes32 upgrade = listProduct(_terms(on, Kind.Upgrade));
         bytes32 custom = listProduct(_terms(on, Kind.Custom));

@@ -7,7 +7,7 @@ import {IBand} from "breakwater/feeds/IPriceSources.sol";
 import {PythFeed} from "breakwater/feeds/PythFeed.sol";
 import {IFeed} from "breakwater/interfaces/IFeed.sol";
 import {Base} from "../Base.sol";
-import {Aggregator, Band, Pyth} from "../harness/PriceSources.sol";
+import {Aggregator, Band, Pyth} from "../PriceSources.sol";
 
 /// @notice What each adapter reads, and what of its source it refuses.
 contract FeedsTest is Base {

@@ -4,7 +4,7 @@ pragma solidity ^0.8.27;
 import {Median} from "breakwater/feeds/Median.sol";
 import {IFeed, Sources} from "breakwater/interfaces/IFeed.sol";
 import {Base} from "../Base.sol";
-import {Aggregator, Malice, TellingFeed} from "../harness/PriceSources.sol";
+import {Aggregator, Malice, TellingFeed} from "../PriceSources.sol";
 
 /// @notice The median, whatever some of its sources do.
 contract MedianTest is Base {

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.27;
+
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {Median} from "../feeds/Median.sol";
+import {ICatalog} from "../interfaces/ICatalog.sol";
+import {IExtensions} from "../interfaces/IExtensions.sol";
+import {DepegTerms, IFeedRung, Run} from "../interfaces/IFeedRung.sol";
+import {IHistory} from "../interfaces/IHistory.sol";
+import {Claims, IHoldings} from "../interfaces/IHoldings.sol";
+import {IIncidents, Incident, Measurement, Rung} from "../interfaces/IIncidents.sol";
+import {Holdings} from "./Holdings.sol";
+
+/// @title FeedRung
+/// @notice Has no owner and no parameter. Why buying at the brink does not pay: only policies that incepted by the last
+///         observation at or above the strike are covered, inception is a waiting period after the purchase, and
+///         nothing is sold within the margin above the strike. So the price must fall from above the margin and still
+///         be seen above the strike a whole waiting period later.
+contract FeedRung is IFeedRung, Holdings {
+    /// @dev What counts of a run once it opened an incident.
+    struct Count {
+        bytes32 trigger;
+        uint128 price; // wad: the best median since, at first the time-weighted one
+        uint64 passed; // seconds of the trigger's downtime that were passed on
+        uint64 later; // of them, after the opening
+    }
+
+    bytes32 private constant TAG = "breakwater.depeg/1";
+    uint256 private constant WAD = 1e18;
+    /// @notice Seconds that feeds which die after the opening add to the claims at most: positions are proven without
+    ///         any feed, and feeds that are gone for ever must not hold a pool's reserve for ever.
+    uint64 public constant MAX_LATER = 14 days;
+
+    mapping(bytes32 trigger => Run) private _runs;
+    mapping(uint256 id => Count) private _counts;
+
+    constructor(IHistory history_, ICatalog catalog_, IIncidents incidents_)
+        Holdings(history_, catalog_, incidents_)
+    {}
+
+    /// @inheritdoc IFeedRung
+    function poke(bytes32 trigger) external nonReentrant {
+        _observe(trigger, _decode(_termsOf(trigger)));
+    }
+
+    /// @inheritdoc IFeedRung
+    function open(bytes32 trigger) external nonReentrant returns (uint256 id) {
+        DepegTerms memory t = _decode(_termsOf(trigger));
+        Run memory r = _observe(trigger, t);
+        if (r.incident != 0) revert AlreadyOpened(trigger, r.incident);
+        // Nothing has elapsed before a healthy observation, so this means that there is an onset.
+        if (r.elapsed < t.period) revert RunTooShort(trigger, r.elapsed, t.period);
+        // Rounded up, in favour of the pools.
+        uint128 price = uint128(Math.ceilDiv(r.sum, r.elapsed));
+        Measurement memory m = Measurement({
+            onset: r.onset,
+            reading: _anchored(),
+            onsetTime: r.onsetTime,
+            afterTime: r.since,
+            base: t.base,
+            loss: _lossAt(t, price),
+            evidence: keccak256(abi.encode(r))
+        });
+        id = incidents.open(trigger, Rung.Feed, msg.sender, m);
+        _runs[trigger].incident = id;
+        uint64 dead = r.downtime - r.downBefore;
+        _counts[id] = Count(trigger, price, r.downtime, 0);
+        emit Counted(id, price, m.loss, dead);
+        if (dead != 0) IExtensions(address(incidents)).extend(id, dead);
+    }
+
+    /// @inheritdoc IFeedRung
+    function review(uint256 id) external nonReentrant {
+        bytes32 trigger = _counted(id);
+        DepegTerms memory t = _decode(_termsOf(trigger));
+        _observe(trigger, t);
+        uint128 price = _counts[id].price;
+        Incident memory incident = incidents.incident(id);
+        // Whoever could sell at the strike again in the dwell need not be paid.
+        uint128 loss = price >= t.strike ? 0 : _lossAt(t, price);
+        if (loss >= incident.loss) revert NotLower(id, loss, incident.loss);
+        Measurement memory m = Measurement({
+            onset: incident.onset,
+            // The same, so that the positions that were proven stay so.
+            reading: incident.reading,
+            onsetTime: incident.onsetTime,
+            afterTime: incident.afterTime,
+            base: incident.base,
+            loss: loss,
+            evidence: keccak256(abi.encode(incident.evidence, price))
+        });
+        incidents.revise(id, m);
+        emit Counted(id, price, loss, 0);
+    }
+
+    /// @inheritdoc IFeedRung
+    function extend(uint256 id) external nonReentrant {
+        bytes32 trigger = _counted(id);
+        Run memory r = _observe(trigger, _decode(_termsOf(trigger)));
+        Count storage c = _counts[id];
+        uint64 dead = uint64(Math.min(r.downtime - c.passed, MAX_LATER - c.later));
+        if (dead == 0) revert NoDowntime(id);
+        c.passed = r.downtime;
+        c.later += dead;
+        IExtensions(address(incidents)).extend(id, dead);
+    }
+
+    /// @inheritdoc IHoldings
+    function sellable(bytes32 trigger) external view returns (bool) {
+        if (terms[trigger].length == 0) return false;
+        DepegTerms memory t = _decode(terms[trigger]);
+        Median.Answer memory now_ = Median.read(t.sources, block.timestamp);
+        // The lower middle, and the bound rounded up: doubt closes the sale.
+        uint256 bound = uint256(t.strike) + Math.mulDiv(t.strike, t.margin, WAD, Math.Rounding.Ceil);
+        return now_.ok && now_.low >= bound;
+    }
+
+    /// @inheritdoc IFeedRung
+    function run(bytes32 trigger) external view returns (Run memory) {
+        return _runs[trigger];
+    }
+
+    function _tag() internal pure override returns (bytes32) {
+        return TAG;
+    }
+
+    function _check(address, bytes memory encoded) internal pure override returns (Claims memory) {
+        DepegTerms memory t = _decode(encoded);
+        Median.check(t.sources);
+        _within("strike", t.strike, 1, type(uint128).max);
+        _within("par", t.par, t.strike, type(uint128).max);
+        _within("base", t.base, 1, type(uint128).max);
+        _within("margin", t.margin, 0, WAD);
+        _within("maxGap", t.maxGap, 1, type(uint32).max);
+        _within("period", t.period, t.maxGap, 90 days);
+        return t.claims;
+    }
+
+    function _claimsIn(bytes memory encoded) internal pure override returns (Claims memory) {
+        return _decode(encoded).claims;
+    }
+
+    function _decode(bytes memory encoded) private pure returns (DepegTerms memory t) {
+        (, t) = abi.decode(encoded, (bytes32, DepegTerms));
+    }
+
+    /// @dev Asks the feeds and writes down what that means for the run.
+    function _observe(bytes32 trigger, DepegTerms memory t) private returns (Run memory r) {
+        r = _runs[trigger];
+        Median.Answer memory answer = Median.read(t.sources, block.timestamp);
+        // Of two middle answers the higher, in favour of the pools: it ends a run and lowers a loss.
+        uint128 price = answer.high;
+        bool restarted = _advance(t, r, answer);
+        if (answer.ok) {
+            Count storage c = _counts[r.incident];
+            if (r.incident != 0 && price > c.price) c.price = price;
+        }
+        if (answer.ok && price >= t.strike) {
+            (r.onset, r.onsetTime) = (_anchored(), uint64(block.timestamp));
+            (r.since, r.elapsed, r.sum, r.incident) = (0, 0, 0, 0);
+            r.downBefore = r.downtime;
+        } else if (r.onset != 0 && r.since == 0) {
+            // After the onset even within its second, as an incident must be.
+            r.since = uint64(Math.max(block.timestamp, r.onsetTime + 1));
+        }
+        (r.last, r.live) = (uint64(block.timestamp), answer.ok);
+        if (answer.ok) r.price = price;
+        _runs[trigger] = r;
+        emit Observed(trigger, answer.ok, price, restarted, r);
+    }
+
+    /// @dev Counts the time since the last observation as time below the strike, as dead time, or not at all.
+    function _advance(DepegTerms memory t, Run memory r, Median.Answer memory answer)
+        private
+        view
+        returns (bool restarted)
+    {
+        if (r.last == 0) return false;
+        uint64 gap = uint64(block.timestamp) - r.last;
+        // While the sequencer was down nobody could observe anything.
+        bool cutOff = answer.upSince > r.last;
+        if (!answer.ok || !r.live || cutOff) {
+            // How long the feeds still lived after the last observation is unknown: no longer than one gap counts.
+            r.downtime += r.live && !cutOff ? uint64(Math.min(gap, t.maxGap)) : gap;
+            return false;
+        }
+        if (r.since == 0) return false;
+        if (gap > t.maxGap) {
+            // The onset stays: policies that incepted since were bought with the run unseen.
+            (r.elapsed, r.sum, r.since) = (0, 0, uint64(block.timestamp));
+            return true;
+        }
+        r.elapsed += gap;
+        // The better of both ends, in favour of the pools.
+        r.sum += uint256(gap) * Math.max(r.price, answer.high);
+    }
+
+    function _counted(uint256 id) private view returns (bytes32 trigger) {
+        trigger = _counts[id].trigger;
+        if (trigger == 0) revert IIncidents.UnknownIncident(id);
+    }
+
+    /// @dev Rounded down, in favour of the pools; the price is below the strike and so below par.
+    function _lossAt(DepegTerms memory t, uint128 price) private pure returns (uint128) {
+        return uint128(Math.mulDiv(t.base, t.par - price, t.par));
+    }
+}

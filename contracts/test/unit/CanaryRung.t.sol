@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.27;
+
+import {ICanary} from "breakwater/interfaces/ICanary.sol";
+import {CanaryTerms, ICanaryRung, Watch} from "breakwater/interfaces/ICanaryRung.sol";
+import {IHoldings} from "breakwater/interfaces/IHoldings.sol";
+import {Incident, Rung, Status} from "breakwater/interfaces/IIncidents.sol";
+import {Trigger} from "breakwater/interfaces/ITriggers.sol";
+import {VaultCanary} from "breakwater/periphery/VaultCanary.sol";
+import {TriggerFixture} from "../TriggerFixture.sol";
+import {GateVault, ToldBreaker} from "../GateVault.sol";
+
+/// @notice Probes of a canary in an ERC-4626 vault: what counts as a failure, and what incident comes of it.
+contract CanaryRungTest is TriggerFixture {
+    uint32 private constant SPACING = 6 hours;
+    uint64 private constant GAS = 400_000;
+    uint128 private constant BASE = 1_000_000e6;
+
+    GateVault private vault;
+    VaultCanary private canary;
+    ToldBreaker private breaker;
+    bytes32 private trigger;
+
+    function setUp() public override {
+        super.setUp();
+        openVault();
+        vault = new GateVault(usd);
+        canary = new VaultCanary(vault, address(canaryRung), 100e6, 1e6);
+        breaker = new ToldBreaker();
+        usd.mint(address(this), 1_000e6);
+        usd.approve(address(canary), 1_000e6);
+        canary.fund(100e6 + 10);
+        trigger = _enrol(_terms());
+    }
+
+    function _terms() private view returns (CanaryTerms memory t) {
+        (t.canary, t.breaker, t.gasLimit) = (address(canary), address(breaker), GAS);
+        (t.spacing, t.base, t.claims) = (SPACING, BASE, vaultClaims());
+    }
+
+    function _listed(CanaryTerms memory t) private view returns (Trigger memory listed) {
+        listed = triggerOf(Rung.Canary, t.claims, abi.encode(bytes32("breakwater.canary/1"), t));
+        listed.subject = address(vault);
+    }
+
+    function _enrol(CanaryTerms memory t) private returns (bytes32 id) {
+        id = catalog.listTrigger(_listed(t));
+        canaryRung.enrol(_listed(t));
+    }
+
+    function _watch() private view returns (Watch memory) {
+        return canaryRung.watch(trigger);
+    }
+
+    function _fails() private {
+        assertFalse(canaryRung.probe(trigger));
+    }
+
+    function _succeeds() private {
+        assertTrue(canaryRung.probe(trigger));
+    }
+
+    function _open() private returns (uint256) {
+        _succeeds();
+        pass(60);
+        vault.setOut(GateVault.Out.Shut);
+        _fails();
+        pass(SPACING);
+        _fails();
+        pass(12);
+        return canaryRung.open(trigger);
+    }
+
+    function _notRipe() private {
+        expectRevert(abi.encodeWithSelector(ICanaryRung.NotRipe.selector, trigger));
+        canaryRung.open(trigger);
+    }
+
+    // ----- failures -----
+
+    function test_twoFailuresOpen() public {
+        _succeeds();
+        (uint256 onset, uint256 onsetTime) = (block.number - 1, block.timestamp);
+        pass(60);
+        vault.setOut(GateVault.Out.Shut);
+        _fails();
+        uint256 failedAt = block.timestamp;
+        _notRipe();
+        pass(SPACING - 1);
+        _fails();
+        _notRipe();
+        pass(1);
+        _fails();
+        uint256 id = canaryRung.open(trigger);
+        Incident memory incident = incidents.incident(id);
+        assertEq(incident.onset, onset);
+        assertEq(incident.onsetTime, onsetTime);
+        assertEq(incident.afterTime, failedAt);
+        assertEq(incident.reading, block.number - 1);
+        assertEq(incident.base, BASE);
+        assertEq(incident.loss, BASE);
+        assertEq(uint256(incident.rung), uint256(Rung.Canary));
+        expectRevert(abi.encodeWithSelector(ICanaryRung.AlreadyOpened.selector, trigger, id));
+        canaryRung.open(trigger);
+    }
+
+    function test_successInBetweenResets() public {
+        _succeeds();
+        pass(60);
+        vault.setOut(GateVault.Out.Shut);
+        _fails();
+        pass(SPACING / 2);
+        vault.setOut(GateVault.Out.Open);
+        _succeeds();
+        assertEq(_watch().failedAt, 0);
+        pass(SPACING / 2);
+        vault.setOut(GateVault.Out.Shut);
+        _fails();
+        _notRipe();
+    }
+
+    function test_withoutASuccessNoFailureCounts() public {
+        vault.setOut(GateVault.Out.Shut);
+        _fails();
+        pass(SPACING);
+        _fails();
+        _notRipe();
+        assertEq(_watch().failedAt, 0);
+    }
+
+    /// @dev A vault that hands out nothing, or burns all that it gets, fails like one that reverts.
+    function test_everyWayOfNotLettingOutIsAFailure() public {
+        _succeeds();
+        pass(60);
+        vault.setOut(GateVault.Out.BurnGas);
+        _fails();
+        pass(SPACING);
+        vault.setOut(GateVault.Out.Nothing);
+        _fails();
+        assertTrue(_watch().ripe);
+    }
+
+    function test_failureWithinASecondOfTheSuccess() public {
+        _succeeds();
+        vault.setOut(GateVault.Out.Shut);
+        _fails();
+        assertEq(_watch().failedAt, block.timestamp + 1);
+    }
+
+    /// @dev Who sends too little is told so; nothing is written of it.
+    function test_starvedCanaryDoesNotFail() public {
+        _succeeds();
+        pass(60);
+        uint256 refused;
+        for (uint256 gas_ = 30_000; gas_ < 600_000; gas_ += 10_000) {
+            uint256 snapshot = vm.snapshotState();
+            try canaryRung.probe{gas: gas_}(trigger) returns (bool success) {
+                assertTrue(success);
+            } catch (bytes memory reason) {
+                if (bytes4(reason) == ICanaryRung.NotEnoughGas.selector) ++refused;
+            }
+            vm.revertToState(snapshot);
+        }
+        assertGt(refused, 10);
+        assertEq(_watch().failedAt, 0);
+    }
+
+    /// @dev What the canary gets does not depend on what the caller sends.
+    function test_gasOfAProbeIsFixed() public {
+        CanaryTerms memory t = _terms();
+        t.gasLimit = 50_000;
+        trigger = _enrol(t);
+        assertFalse(canaryRung.probe{gas: 5_000_000}(trigger));
+    }
+
+    // ----- the breaker -----
+
+    function test_trippedBreakerRefusesProbes() public {
+        _succeeds();
+        pass(60);
+        uint64 until = uint64(block.timestamp + 1);
+        breaker.set(address(vault), until);
+        expectRevert(abi.encodeWithSelector(ICanaryRung.BreakerTripped.selector, address(vault), until));
+        canaryRung.probe(trigger);
+        pass(1);
+        _succeeds();
+    }
+
+    function test_timeUnderTheBreakerDoesNotCount() public {
+        _succeeds();
+        pass(60);
+        vault.setOut(GateVault.Out.Shut);
+        _fails();
+        pass(SPACING);
+        breaker.set(address(vault), uint64(block.timestamp));
+        _fails();
+        assertEq(_watch().failedAt, block.timestamp);
+        _notRipe();
+        pass(SPACING);
+        _fails();
+        canaryRung.open(trigger);
+    }
+
+    function test_breakerThatLetGoBeforeIsForgotten() public {
+        _succeeds();
+        breaker.set(address(vault), uint64(block.timestamp));
+        pass(60);
+        vault.setOut(GateVault.Out.Shut);
+        _fails();
+        pass(SPACING);
+        _fails();
+        assertTrue(_watch().ripe);
+    }
+
+    // ----- the position -----
+
+    function test_emptyCanaryIsRefused() public {
+        VaultCanary empty = new VaultCanary(vault, address(canaryRung), 100e6, 1e6);
+        CanaryTerms memory t = _terms();
+        t.canary = address(empty);
+        trigger = _enrol(t);
+        bytes memory reason = abi.encodeWithSelector(ICanaryRung.CanaryEmpty.selector, address(empty));
+        expectRevert(reason);
+        canaryRung.probe(trigger);
+        usd.approve(address(empty), 100e6);
+        empty.fund(100e6 - 1);
+        expectRevert(reason);
+        canaryRung.probe(trigger);
+        empty.fund(1);
+        _succeeds();
+    }
+
+    /// @dev Holders get out, so nothing is lost; but a position that is not put back says nothing any more.
+    function test_shutDepositsAreNoFailure() public {
+        vault.setIn(true);
+        _succeeds();
+        assertEq(canary.shares(), 99e6 + 10);
+        expectRevert(abi.encodeWithSelector(ICanaryRung.CanaryEmpty.selector, address(canary)));
+        canaryRung.probe(trigger);
+        vault.setIn(false);
+        canary.fund(1);
+        assertEq(canary.shares(), 100e6 + 11);
+        _succeeds();
+        assertEq(usd.balanceOf(address(canary)), 0);
+    }
+
+    function test_onlyTheRungProbes() public {
+        expectRevert(abi.encodeWithSelector(ICanary.NotCanaryRung.selector, address(this)));
+        canary.probe();
+        expectRevert(abi.encodeWithSelector(ICanary.NotSelf.selector, address(this)));
+        canary.putBack();
+    }
+
+    function test_canaryMustBeAbleToTryALittle() public {
+        expectRevert(abi.encodeWithSelector(ICanary.BadLittle.selector, 0, 5));
+        new VaultCanary(vault, address(canaryRung), 5, 0);
+        expectRevert(abi.encodeWithSelector(ICanary.BadLittle.selector, 6, 5));
+        new VaultCanary(vault, address(canaryRung), 5, 6);
+    }
+
+    function test_probesPutBackWhatTheyTake() public {
+        uint256 shares = canary.shares();
+        for (uint256 i; i < 5; ++i) {
+            pass(12);
+            _succeeds();
+        }
+        assertEq(canary.shares(), shares);
+        assertEq(vault.balanceOf(address(canary)), shares);
+    }
+
+    // ----- answers in the dwell -----
+
+    function test_successInTheDwellRefutes() public {
+        uint256 id = _open();
+        expectRevert(abi.encodeWithSelector(ICanaryRung.NotRefuted.selector, id));
+        canaryRung.review(id);
+        vault.setOut(GateVault.Out.Open);
+        canaryRung.review(id);
+        assertEq(incidents.incident(id).loss, 0);
+        passDwell(id);
+        incidents.finalise(id);
+        assertEq(uint256(incidents.incident(id).status), uint256(Status.Voided));
+    }
+
+    /// @dev The way out may shut again at once; whoever showed that it was open has shown it.
+    function test_successIsRememberedUntilTheReview() public {
+        uint256 id = _open();
+        vault.setOut(GateVault.Out.Open);
+        _succeeds();
+        vault.setOut(GateVault.Out.Shut);
+        canaryRung.review(id);
+        assertEq(incidents.incident(id).loss, 0);
+    }
+
+    function test_silenceMakesItFinal() public {
+        uint256 id = _open();
+        passDwell(id);
+        incidents.finalise(id);
+        assertEq(uint256(incidents.incident(id).status), uint256(Status.Final));
+    }
+
+    function test_holdingsOfBothBlocksAreLost() public {
+        uint256 onset = seal();
+        _succeeds();
+        pass(60);
+        vault.setOut(GateVault.Out.Shut);
+        _fails();
+        pass(SPACING);
+        _fails();
+        setShares(alice, 40_000e6);
+        setShares(bob, 400_000e6);
+        uint256 reading = seal();
+        uint256 id = canaryRung.open(trigger);
+        address[] memory accounts = holdersOf(alice, bob);
+        canaryRung.provePositions(id, accounts, holdingsOf(onset, reading, accounts));
+        assertEq(incidents.positionLost(id, alice), 40_000e6);
+        assertEq(incidents.positionLost(id, bob), 300_000e6);
+    }
+
+    // ----- sale and terms -----
+
+    function test_soldWhileTheCanaryLives() public {
+        assertFalse(canaryRung.sellable(trigger));
+        _succeeds();
+        assertTrue(canaryRung.sellable(trigger));
+        breaker.set(address(vault), uint64(block.timestamp + 1));
+        assertFalse(canaryRung.sellable(trigger));
+        pass(60);
+        assertTrue(canaryRung.sellable(trigger));
+        vault.setOut(GateVault.Out.Shut);
+        _fails();
+        assertFalse(canaryRung.sellable(trigger));
+        assertFalse(canaryRung.sellable(keccak256("unknown")));
+    }
+
+    function _refused(CanaryTerms memory t, bytes32 field, uint256 got) private {
+        catalog.listTrigger(_listed(t));
+        expectRevert(abi.encodeWithSelector(IHoldings.TermOutOfRange.selector, field, got));
+        canaryRung.enrol(_listed(t));
+    }
+
+    function test_termsAreChecked() public {
+        CanaryTerms memory t = _terms();
+        t.gasLimit = 49_999;
+        _refused(t, "gasLimit", 49_999);
+        t.gasLimit = 10_000_001;
+        _refused(t, "gasLimit", 10_000_001);
+        t = _terms();
+        t.spacing = 1 hours - 1;
+        _refused(t, "spacing", 1 hours - 1);
+        t.spacing = 30 days + 1;
+        _refused(t, "spacing", 30 days + 1);
+        t = _terms();
+        t.base = 0;
+        _refused(t, "base", 0);
+    }
+
+    function test_canaryMustSitInTheCoveredContract() public {
+        CanaryTerms memory t = _terms();
+        Trigger memory listed =
+            triggerOf(Rung.Canary, t.claims, abi.encode(bytes32("breakwater.canary/1"), t));
+        catalog.listTrigger(listed);
+        expectRevert(abi.encodeWithSelector(ICanaryRung.WrongTarget.selector, VAULT, address(vault)));
+        canaryRung.enrol(listed);
+    }
+}
