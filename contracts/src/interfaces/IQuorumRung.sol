@@ -12,9 +12,9 @@ struct PostedReport {
     uint64 reading; // block
     uint128 base; // gauge units
     uint128 loss; // gauge units
-    uint128 first; // figure of its first challenge; zero if there was none
-    uint128 lowest; // least that a challenge of it said; `loss` if there was none
-    address challenger; // who made its first challenge
+    uint128 highest; // figure of the incident's highest challenge below `loss`; zero if there is none
+    uint128 lowest; // least that a challenge of this report said; `loss` if there was none
+    address challenger; // whose challenge is the highest; zero: nobody's
     address[] signers; // whose bonds are held for it; empty once it is settled
 }
 
@@ -36,8 +36,8 @@ struct Positions {
 }
 
 /// @title QuorumRung: losses that bonded reporters sign for.
-/// @dev A report and its first challenge stand against one another: when the incident is decided, the one whose figure
-///      is farther from the decision loses its bond. Only the last report of an incident is judged so.
+/// @dev A report and its highest challenge stand against one another: when the incident is decided, the one whose
+///      figure is farther from the decision loses its bond. Only the last report of an incident is judged so.
 interface IQuorumRung {
     event Posted(
         uint256 indexed id, bytes32 indexed digest, LossReport report, address[] signers, uint128 bondEach
@@ -109,8 +109,8 @@ interface IQuorumRung {
     /// @notice Says that at most `loss` was lost, against the report that the incident is measured by now, with a bond
     ///         of `nextBond(id)`. Only while the incident dwells; it then goes to the assembly.
     function challenge(uint256 id, uint128 loss) external returns (uint256 index);
-    /// @notice Judges the last report once its incident is over: slashed if its first challenge was nearer to what was
-    ///         decided, else free once no claim is open.
+    /// @notice Judges the last report once its incident is over: slashed if its highest challenge was nearer to what
+    ///         was decided, else free once no claim is open.
     function settle(uint256 id) external;
     /// @notice Gives a challenger's bond back, or burns it if the decision is nearer to the report that it was made
     ///         against; back also if a later report said that still more was lost.

@@ -86,7 +86,7 @@ contract QuorumRung is QuorumPositions {
         uint256 most = Math.saturatingSub(r.lowest, Math.ceilDiv(against, STEP));
         if (loss >= r.lowest || (loss > most && loss != 0)) revert ChallengeTooHigh(uint128(most), loss);
         uint128 bond = nextBond(id);
-        if (r.challenger == address(0)) (r.challenger, r.first) = (msg.sender, loss);
+        if (r.challenger == address(0) || loss > r.highest) (r.challenger, r.highest) = (msg.sender, loss);
         r.lowest = loss;
         index = _challenges[id].length;
         _challenges[id].push(Challenge(msg.sender, loss, against, bond));
@@ -104,7 +104,7 @@ contract QuorumRung is QuorumPositions {
         if (r.signers.length == 0) revert AlreadySettled(id);
         Incident memory incident = _over(id);
         // The one that is farther from the decision loses; a tie is nobody's. Without a challenge zero stands for it.
-        bool wrong = 2 * uint256(incident.loss) < uint256(r.first) + r.loss;
+        bool wrong = 2 * uint256(incident.loss) < uint256(r.highest) + r.loss;
         if (!wrong && incident.status == Status.Final && block.timestamp <= incident.claimsEnd) {
             // Evidence may still come.
             revert ClaimsOpen(id, incident.claimsEnd);
@@ -218,8 +218,9 @@ contract QuorumRung is QuorumPositions {
         if (r.signers.length != 0) _free(r, false, address(0));
         if (r.digest != 0 && r.onset != report.onset) _dropPositions(id);
         (r.digest, r.onset, r.reading) = (digest, report.onset, report.reading);
-        (r.base, r.loss, r.lowest, r.first) = (report.base, report.loss, report.loss, 0);
-        (r.challenger, r.signers) = (address(0), signers);
+        (r.base, r.loss, r.lowest, r.signers) = (report.base, report.loss, report.loss, signers);
+        // A challenge stands until a report goes below it; else the same report, posted again, would shake it off.
+        if (r.highest >= report.loss) (r.highest, r.challenger) = (0, address(0));
         for (uint256 i; i < signers.length; ++i) {
             reporters.hold(digest, signers[i], reportBond);
         }

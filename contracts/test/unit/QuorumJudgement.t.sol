@@ -177,6 +177,43 @@ contract QuorumJudgementTest is Quorums {
         assertEq(quorum.owed(carol), 0, "nearer to the report than to zero");
     }
 
+    /// @dev The same figure, posted again, shakes no challenge off; neither does a friend's challenge of it.
+    function test_repeatedReportDoesNotShieldTheSigners() public {
+        uint256 id = open(LOSS);
+        challenge(bob, id, LOSS / 2);
+        post(reportOf(id, ONSET + 20, LOSS));
+        challenge(carol, id, 0);
+        decide(id, LOSS / 2);
+        quorum.settle(id);
+        _assertSlashed(bob);
+    }
+
+    /// @dev A challenge of the report before counts as long as nobody came nearer to the one that is judged.
+    function test_nearerChallengeOfALaterReport() public {
+        uint256 id = open(LOSS);
+        challenge(carol, id, 0);
+        post(reportOf(id, ONSET + 20, LOSS));
+        challenge(bob, id, LOSS / 2);
+        decide(id, LOSS / 2);
+        quorum.settle(id);
+        _assertSlashed(bob);
+    }
+
+    function test_acceptedChallengeIsGone() public {
+        uint256 id = open(LOSS);
+        challenge(bob, id, LOSS / 2);
+        post(reportOf(id, ONSET + 20, LOSS / 2));
+        assertEq(quorum.posted(id).challenger, address(0));
+        finalise(id);
+        assertEq(_status(id), uint256(Status.Final), "nothing is disputed any more");
+        assertEq(incidents.incident(id).loss, LOSS / 2);
+        quorum.resolve(id, 0);
+        assertEq(quorum.owed(bob), CHALLENGE_BOND);
+        vm.warp(incidents.incident(id).claimsEnd + 1);
+        quorum.settle(id);
+        _assertFree();
+    }
+
     function test_belowTheThresholdIsVoidAndSlashed() public {
         uint256 id = open(LOSS);
         challenge(bob, id, 0);
