@@ -63,7 +63,8 @@ fn known() -> &'static BTreeMap<Selector, Error> {
     })
 }
 
-fn show(value: &DynSolValue) -> String {
+/// A value as people read it: numbers in decimals, names of fields as text.
+pub(crate) fn show(value: &DynSolValue) -> String {
     match value {
         DynSolValue::Uint(number, _) => number.to_string(),
         DynSolValue::Int(number, _) => number.to_string(),

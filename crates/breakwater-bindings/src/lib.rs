@@ -11,6 +11,7 @@ pub mod demo;
 pub mod deploy;
 pub mod eip712;
 pub mod errors;
+pub mod events;
 pub mod gauges;
 pub mod verify;
 

@@ -20,7 +20,7 @@ pub struct SendOptions {
     pub nonces_max: usize,
     /// Largest gas limit of a transaction.
     pub gas_limit_max: u64,
-    /// Added to the node's gas estimate, in basis points, rounded up.
+    /// Added to the node's gas estimate, in basis points, rounded up, as far as the largest limit leaves room.
     pub gas_margin_bps: u64,
     /// Bounds on prices.
     pub fees: FeeLimits,
@@ -87,7 +87,7 @@ pub enum SendError {
     GasTooHigh {
         /// The action.
         key: ActionKey,
-        /// Estimate with margin, or the request's own limit.
+        /// The estimate, or the request's own limit.
         needed: u64,
         /// The limit.
         limit: u64,

@@ -413,7 +413,11 @@ impl<J: Journal> Sender<J> {
         let limit = self.options.gas_limit_max;
         let needed = match request.gas_limit {
             Some(gas) => gas,
-            None => with_margin(self.estimate(request).await?, self.options.gas_margin_bps),
+            // A margin is a convenience: it never makes too dear what fits without it.
+            None => match self.estimate(request).await? {
+                gas if gas <= limit => with_margin(gas, self.options.gas_margin_bps).min(limit),
+                gas => gas,
+            },
         };
         match needed <= limit {
             true => Ok(needed),

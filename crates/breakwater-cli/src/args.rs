@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use alloy::primitives::Address;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::act::Act;
+
 const EXIT_CODES: &str =
     "Exit status: 0 ok, 1 failure, 2 wrong usage, 3 an alert was hit, 4 only partial data.";
 
@@ -62,6 +64,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: GaugeCommand,
     },
+    #[command(flatten)]
+    Act(Act),
     /// Cover bought, two attacks, losses proven and paid, books balanced; all on a local chain
     Demo,
     /// Play attack cases on a local chain and see what Breakwater proves and pays
@@ -204,13 +208,23 @@ pub(crate) struct Wallet {
         env = "ETH_PRIVATE_KEY",
         hide_env_values = true,
         value_name = "KEY",
-        conflicts_with = "keystore"
+        conflicts_with_all = ["keystore", "account"]
     )]
     pub(crate) private_key: Option<String>,
     /// Encrypted key file, as `cast wallet` writes it
-    #[arg(long, env = "ETH_KEYSTORE", value_name = "FILE")]
+    #[arg(long, env = "ETH_KEYSTORE", value_name = "FILE", conflicts_with = "account")]
     pub(crate) keystore: Option<PathBuf>,
-    /// File with the password of the key file, alone on its first line
-    #[arg(long, env = "ETH_PASSWORD", value_name = "FILE", requires = "keystore")]
+    /// Name of a key file in ~/.foundry/keystores
+    #[arg(long, env = "ETH_KEYSTORE_ACCOUNT", value_name = "NAME")]
+    pub(crate) account: Option<String>,
+    /// File with the password of the key file, alone on its first line [default: it is asked for]
+    #[arg(long, env = "ETH_PASSWORD", value_name = "FILE")]
     pub(crate) password_file: Option<PathBuf>,
+}
+
+impl Wallet {
+    /// Whether a key was named in any way.
+    pub(crate) fn names_a_key(&self) -> bool {
+        self.private_key.is_some() || self.keystore.is_some() || self.account.is_some()
+    }
 }

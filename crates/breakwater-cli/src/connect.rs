@@ -1,5 +1,8 @@
 //! From flags to endpoints and signers.
 
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
 use alloy::signers::local::PrivateKeySigner;
 use breakwater_chain::{ANVIL_ENV, Anvil, ChainError, Endpoints, Limits};
 
@@ -33,30 +36,54 @@ pub(crate) fn unreadable(error: ChainError) -> Failure {
 
 /// The signer that the flags name.
 pub(crate) fn signer(wallet: &Wallet) -> Result<PrivateKeySigner, Failure> {
-    let more = "breakwater deploy --help, under --private-key and --keystore";
-    match (&wallet.private_key, &wallet.keystore) {
-        (Some(key), _) => key.trim().parse().map_err(|_| {
-            // The text is a secret even when it is mistyped, so it is not repeated.
+    let more = "breakwater deploy --help, under --private-key, --keystore and --account";
+    if let Some(key) = &wallet.private_key {
+        // The text is a secret even when it is mistyped, so it is not repeated.
+        return key.trim().parse().map_err(|_| {
             Failure::usage("--private-key is not a key")
                 .right("32 bytes in hex, with or without 0x")
                 .more(more)
-        }),
-        (None, Some(file)) => {
-            let password = password(wallet)?;
-            PrivateKeySigner::decrypt_keystore(file, password).map_err(|error| {
-                Failure::new(format!("cannot open the key file {}: {error}", file.display()))
-                    .right("a key file as `cast wallet` writes it, and its password")
-                    .more(more)
-            })
-        }
-        (None, None) => Err(Failure::usage("no key to sign with")
-            .right("--keystore FILE --password-file FILE, or --private-key")
-            .more(more)),
+        });
     }
+    let Some(file) = key_file(wallet)? else {
+        return Err(Failure::usage("no key to sign with")
+            .right("--account NAME or --keystore FILE, or --private-key")
+            .more(more));
+    };
+    let refuse = |error: &dyn std::fmt::Display| {
+        Failure::new(format!("cannot open the key file {}: {error}", file.display()))
+            .right("a key file as `cast wallet` writes it, and its password")
+            .more(more)
+    };
+    // Nobody should type a password for a file that is not there.
+    std::fs::metadata(&file).map_err(|error| refuse(&error))?;
+    PrivateKeySigner::decrypt_keystore(&file, password(wallet, &file)?).map_err(|error| refuse(&error))
 }
 
-fn password(wallet: &Wallet) -> Result<String, Failure> {
-    let Some(file) = &wallet.password_file else { return Ok(String::new()) };
+/// The key file by its path or by its name among Foundry's.
+fn key_file(wallet: &Wallet) -> Result<Option<PathBuf>, Failure> {
+    let Some(name) = &wallet.account else { return Ok(wallet.keystore.clone()) };
+    let plain = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\']);
+    if !plain {
+        return Err(Failure::usage(format!("--account: expected the name of a key file, got {name:?}"))
+            .right("--account NAME for ~/.foundry/keystores/NAME, or --keystore FILE"));
+    }
+    let home = std::env::home_dir().ok_or_else(|| {
+        Failure::usage("--account: the home directory is not known").right("--keystore FILE")
+    })?;
+    Ok(Some(home.join(".foundry/keystores").join(name)))
+}
+
+/// The password of a key file: from its own file, from whoever sits at the terminal, or none.
+fn password(wallet: &Wallet, of: &Path) -> Result<String, Failure> {
+    let Some(file) = &wallet.password_file else {
+        if !std::io::stdin().is_terminal() {
+            return Ok(String::new());
+        }
+        return rpassword::prompt_password(format!("Password of {}: ", of.display())).map_err(|error| {
+            Failure::new(format!("cannot read a password: {error}")).right("--password-file FILE")
+        });
+    };
     let text = std::fs::read_to_string(file).map_err(|error| {
         Failure::usage(format!("cannot read the password file {}: {error}", file.display()))
             .right("a readable file with the password on its first line")

@@ -53,6 +53,11 @@ impl Failure {
         Self { usage: true, ..Self::new(wrong) }
     }
 
+    /// What is wrong.
+    pub(crate) fn wrong(&self) -> &str {
+        &self.wrong
+    }
+
     /// Says what would be right.
     pub(crate) fn right(mut self, right: impl Into<String>) -> Self {
         self.right = right.into();

@@ -3,6 +3,7 @@
 //! The key decision: data goes to stdout and everything else to stderr, and the exit status says in one
 //! digit what happened, so that scripts and people can use the same commands.
 
+mod act;
 mod args;
 mod books;
 mod chain;
@@ -19,6 +20,7 @@ mod node;
 mod replay;
 mod revert;
 mod style;
+mod terms;
 #[cfg(test)]
 mod trials;
 mod trouble;
@@ -55,6 +57,7 @@ fn run(cli: Cli) -> Result<Outcome, Failure> {
             Command::Gauge { command: GaugeCommand::Read(asked) } => gauge::read(&asked, &screen).await,
             Command::Deploy(asked) => deploy::deploy(&asked, &screen).await,
             Command::Node(asked) => node::node(&asked, &screen).await,
+            Command::Act(command) => act::run(command, &screen).await,
             Command::Demo => demo::demo(&screen).await,
             Command::Replay { paths } => replay::replay(&paths, &screen).await,
         }

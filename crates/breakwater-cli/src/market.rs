@@ -1,14 +1,15 @@
 //! A market on a local chain: a pool with money in its tranches, gauges listed, products offered, cover bought.
 
 use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
-use alloy::sol_types::{SolConstructor, SolEvent, SolValue};
+use alloy::sol_types::{SolConstructor, SolEvent};
 use breakwater_bindings::demo::DemoToken;
 use breakwater_bindings::deploy::{self, Config, PoolConfig, TimelockConfig};
-use breakwater_bindings::{Catalog, Deployment, Policies, Pool, Tranche, Wording};
+use breakwater_bindings::{Catalog, Deployment, Policies, Pool, Tranche};
 use breakwater_prove::gauge::GaugeSpec;
 
 use crate::deployer::OnLocal;
 use crate::local::{Actor, Call, Local, LocalError};
+use crate::terms;
 use crate::trouble::Trouble;
 
 /// Seconds in the bucket of every schedule.
@@ -272,10 +273,7 @@ impl Market {
     async fn wording(&self, local: &Local, terms: &Catalog::Product) -> Result<String, LocalError> {
         let info =
             local.view(self.deployment.catalog, &Catalog::gaugeInfoCall { gauge: terms.gauge }).await?;
-        // The same structs, which come out once for each contract.
-        let terms = Wording::Product::abi_decode(&terms.abi_encode()).map_err(not_alike)?;
-        let gauge = Wording::GaugeInfo::abi_decode(&info.abi_encode()).map_err(not_alike)?;
-        let call = Wording::wordingCall { terms, gauge };
+        let call = terms::wording_call(terms, &info).map_err(not_alike)?;
         local.view(self.deployment.wording, &call).await
     }
 }

@@ -1,8 +1,8 @@
 //! What a revert says, by name where the contracts' errors are known.
 
 use alloy::primitives::Bytes;
-use alloy::sol_types::{Revert, SolError, SolInterface};
-use breakwater_bindings::{Catalog, Incidents, Policies, Pool, ProofRung, Tranche};
+use alloy::sol_types::{Revert, SolError};
+use breakwater_bindings::errors;
 
 /// A revert in words: the error's name and arguments, or its bytes.
 pub(crate) fn describe(data: &Bytes, trouble: Option<&str>) -> String {
@@ -12,26 +12,14 @@ pub(crate) fn describe(data: &Bytes, trouble: Option<&str>) -> String {
     if let Ok(revert) = Revert::abi_decode(data) {
         return revert.reason;
     }
-    named::<Pool::PoolErrors>(data)
-        .or_else(|| named::<Policies::PoliciesErrors>(data))
-        .or_else(|| named::<Tranche::TrancheErrors>(data))
-        .or_else(|| named::<Catalog::CatalogErrors>(data))
-        .or_else(|| named::<Incidents::IncidentsErrors>(data))
-        .or_else(|| named::<ProofRung::ProofRungErrors>(data))
-        .unwrap_or_else(|| data.to_string())
-}
-
-/// The derived form names the error twice, as variant and as struct; once is enough.
-fn named<E: SolInterface + std::fmt::Debug>(data: &[u8]) -> Option<String> {
-    let text = format!("{:?}", E::abi_decode(data).ok()?);
-    let inner = text.split_once('(').map(|(_, rest)| rest.trim_end_matches(')').to_owned());
-    Some(inner.unwrap_or(text))
+    errors::decode(data).map_or_else(|| data.to_string(), |decoded| decoded.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use alloy::primitives::{B256, U256};
+    use breakwater_bindings::{Catalog, Pool};
 
     #[test]
     fn errors_come_out_with_their_arguments() {

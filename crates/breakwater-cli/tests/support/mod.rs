@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 
 pub(crate) mod author;
+pub(crate) mod stage;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -12,7 +13,16 @@ use serde_json::Value;
 /// The binary under test; colours and endpoints of the caller's shell shall not matter.
 pub(crate) fn breakwater(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_breakwater"));
-    for name in ["ETH_RPC_URL", "ETH_PRIVATE_KEY", "ETH_KEYSTORE", "ETH_PASSWORD", "RUST_LOG"] {
+    for name in [
+        "ETH_RPC_URL",
+        "ETH_FROM",
+        "ETH_PRIVATE_KEY",
+        "ETH_KEYSTORE",
+        "ETH_KEYSTORE_ACCOUNT",
+        "ETH_PASSWORD",
+        "BREAKWATER_DEPLOYMENT",
+        "RUST_LOG",
+    ] {
         command.env_remove(name);
     }
     command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).output().unwrap()
