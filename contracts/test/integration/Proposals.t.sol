@@ -8,6 +8,8 @@ import {Kind, Product} from "breakwater/interfaces/ICatalog.sol";
 import {GaugeSpec} from "breakwater/interfaces/IGauges.sol";
 import {IIncidents, Rung} from "breakwater/interfaces/IIncidents.sol";
 import {ISignal} from "breakwater/interfaces/ISignal.sol";
+import {Duty, IUnderwriting} from "breakwater/interfaces/IUnderwriting.sol";
+import {Underwriting} from "breakwater/underwriting/Underwriting.sol";
 import {Chamber} from "../Chamber.sol";
 
 /// @notice What proposals do, and what they cannot touch: policies, incidents and the money of pools.
@@ -16,6 +18,7 @@ contract ProposalsTest is Chamber {
     Pool private pool;
     bytes32 private gauge;
     bytes32 private product;
+    Underwriting private underwriting;
     uint256 private policy;
     uint256 private incident;
 
@@ -32,6 +35,7 @@ contract ProposalsTest is Chamber {
         uint256 a = seal();
         setVault(600_000e6, 1_000_000e6);
         seal();
+        underwriting = new Underwriting(address(manager));
         incident = rung.assertLoss(vaultSpec(), evidenceOf(vaultSpec(), a, a + 1));
         handOver();
     }
@@ -115,6 +119,45 @@ contract ProposalsTest is Chamber {
         execute(p);
     }
 
+    // ----- committees -----
+
+    /// @dev Who signs capacity and rates is the council's choice; a committee that nobody could be is not.
+    function test_committeesAreNamedByProposal() public {
+        address[] memory members = holdersOf(alice, bob);
+        pass(
+            proposal(
+                "a committee",
+                address(underwriting),
+                abi.encodeCall(underwriting.setCommittee, (Duty.Rate, 2, members))
+            )
+        );
+        (uint256 quorum, address[] memory named) = underwriting.committee(Duty.Rate);
+        assertEq(quorum, 2);
+        assertEq(named, members);
+        Proposal memory p = proposal(
+            "an impossible one",
+            address(underwriting),
+            abi.encodeCall(underwriting.setCommittee, (Duty.Rate, 3, members))
+        );
+        carry(p);
+        enqueue(p);
+        ripen();
+        expectRevert(abi.encodeWithSelector(IUnderwriting.BadCommittee.selector, 3, 2));
+        execute(p);
+        (quorum,) = underwriting.committee(Duty.Rate);
+        assertEq(quorum, 2);
+    }
+
+    /// @dev What voters signal reaches the rates that are posted, once the council has connected the two.
+    function test_theSignalIsConnectedByProposal() public {
+        pass(
+            proposal(
+                "the signal", address(underwriting), abi.encodeCall(underwriting.setSignal, (address(signal)))
+            )
+        );
+        assertEq(underwriting.signal(), address(signal));
+    }
+
     // ----- what is out of reach -----
 
     /// @dev Every function of every contract is called by a stranger: those that a role guards are these, and what
@@ -127,16 +170,26 @@ contract ProposalsTest is Chamber {
         _guarded("EthereumHistory", address(history), "");
         _guarded("BreakwaterToken", address(bwr), "");
         _guarded("Council", address(council), "");
-        _guarded("Incidents", address(incidents), "setAuthority(address) wire(address,address[],uint8[]) ");
+        _guarded(
+            "Incidents",
+            address(incidents),
+            "setAuthority(address) setCeiling(uint8,address,uint128) setGuardian(address) wire(address,address[],uint8[]) "
+        );
         _guarded(
             "Identities", address(identities), "add(bytes32,address) remove(bytes32) setAuthority(address) "
         );
+        _guarded(
+            "Underwriting",
+            address(underwriting),
+            "setAuthority(address) setCluster(bytes32,bytes32) setCommittee(uint8,uint256,address[]) setCredit(bytes32,int256) setSignal(address) "
+        );
         _guarded("Signal", address(signal), "setAuthority(address) setTerms(uint8,uint16) ");
         string[] memory found = _restricted("Catalog", address(catalog));
-        assertEq(found.length, 3);
+        assertEq(found.length, 4);
         assertTrue(vm.contains(found[0], "listGauge("));
-        assertEq(found[1], "registerPool(address)");
-        assertEq(found[2], "setAuthority(address)");
+        assertTrue(vm.contains(found[1], "listTrigger("));
+        assertEq(found[2], "registerPool(address)");
+        assertEq(found[3], "setAuthority(address)");
     }
 
     /// @dev All that the council may call, in one proposal: not a word of a policy, of an incident, of a pool or of
@@ -151,6 +204,9 @@ contract ProposalsTest is Chamber {
         );
         also(p, address(identities), abi.encodeCall(identities.add, (bytes32("a"), alice)));
         also(p, address(identities), abi.encodeCall(identities.remove, (bytes32("a"))));
+        also(p, address(incidents), abi.encodeCall(incidents.setCeiling, (1, address(usd), 1)));
+        also(p, address(incidents), abi.encodeCall(incidents.setGuardian, (alice)));
+        also(p, address(underwriting), abi.encodeCall(underwriting.setCredit, (product, 2000)));
         also(p, address(manager), abi.encodeCall(manager.setTargetClosed, (address(catalog), true)));
         also(p, address(manager), abi.encodeCall(manager.setTargetClosed, (address(incidents), true)));
         also(p, address(council), abi.encodeCall(council.setGuardian, (address(0))));
@@ -163,19 +219,16 @@ contract ProposalsTest is Chamber {
         execute(p);
         assertState(id, IGovernor.ProposalState.Executed);
         assertEq(_book(), before);
-        address[7] memory money = [
-            address(pool),
-            pool.tranche(1),
-            pool.tranche(2),
-            pool.tranche(3),
-            address(policies),
-            address(incidents),
-            address(usd)
+        address[6] memory money = [
+            address(pool), pool.tranche(1), pool.tranche(2), pool.tranche(3), address(policies), address(usd)
         ];
         for (uint256 i; i < money.length; ++i) {
             (, bytes32[] memory writes) = vm.accesses(money[i]);
             assertEq(writes.length, 0);
         }
+        // The ceiling and the guardian, which say who decides next, and no word of an incident.
+        (, bytes32[] memory ladder) = vm.accesses(address(incidents));
+        assertEq(ladder.length, 2);
         // What is recorded is not nothing.
         (, bytes32[] memory listed) = vm.accesses(address(catalog));
         assertGt(listed.length, 0);

@@ -145,11 +145,11 @@ contract Voters is Base {
         }
         if (_draw() % 4 == 0) return;
         address account = _someone();
-        if (IDENTITIES.personOf(account) != 0) return;
         vm.prank(ADMIN);
-        IDENTITIES.add(who, account);
-        _held[account].push(Held(vm.getBlockTimestamp(), who));
-        ++done["added"];
+        try IDENTITIES.add(who, account) {
+            _held[account].push(Held(vm.getBlockTimestamp(), who));
+            ++done["added"];
+        } catch {}
     }
 
     function passTime() external {
