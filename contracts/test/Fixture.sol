@@ -3,10 +3,11 @@ pragma solidity ^0.8.27;
 
 import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManager.sol";
 import {Catalog} from "breakwater/core/Catalog.sol";
+import {Factory} from "breakwater/core/Factory.sol";
 import {Incidents} from "breakwater/core/Incidents.sol";
 import {Policies} from "breakwater/core/Policies.sol";
-import {Pool} from "breakwater/core/Pool.sol";
-import {Kind, Product} from "breakwater/interfaces/ICatalog.sol";
+import {IWholePool as Pool} from "breakwater/interfaces/IPoolDesk.sol";
+import {ICatalog, Kind, Product} from "breakwater/interfaces/ICatalog.sol";
 import {Form, GaugeSpec, Holding, Pin, PinnedAccount, Side, Term} from "breakwater/interfaces/IGauges.sol";
 import {Incident, Rung} from "breakwater/interfaces/IIncidents.sol";
 import {Times} from "breakwater/interfaces/ILadder.sol";
@@ -17,6 +18,7 @@ import {Wording} from "breakwater/periphery/Wording.sol";
 import {EthereumHistory} from "breakwater/triggers/EthereumHistory.sol";
 import {ProofRung} from "breakwater/triggers/ProofRung.sol";
 import {Token} from "./Tokens.sol";
+import {Pools} from "./Pools.sol";
 import {World} from "./World.sol";
 
 /// @notice The whole settlement layer, as it is deployed, over a small chain: one vault, its gauge and a pool.
@@ -38,7 +40,10 @@ abstract contract Fixture is World {
     Incidents internal incidents;
     ProofRung internal rung;
     Policies internal policies;
+    Factory internal factory;
     Token internal usd;
+    /// @dev Pools made so far, which keeps their salts apart.
+    uint256 internal made;
 
     address internal curator = makeAddr("curator");
     address internal lp = makeAddr("lp");
@@ -56,6 +61,8 @@ abstract contract Fixture is World {
         incidents = new Incidents(catalog, address(manager));
         rung = new ProofRung(history, catalog, incidents);
         policies = new Policies(catalog, incidents);
+        factory = Pools.factory(catalog, incidents, address(policies));
+        allowFactory();
         usd = new Token("USDX", 6);
         wire(address(rung));
     }
@@ -70,6 +77,14 @@ abstract contract Fixture is World {
         address[] memory contracts = new address[](1);
         contracts[0] = rungContract;
         incidents.wire(address(policies), contracts, new Rung[](1));
+    }
+
+    /// @dev As a deployment does: nobody but the factory registers pools.
+    function allowFactory() internal {
+        bytes4[] memory selectors = new bytes4[](1);
+        selectors[0] = ICatalog.registerPool.selector;
+        manager.setTargetFunctionRole(address(catalog), selectors, 2);
+        manager.grantRole(2, address(factory), 0);
     }
 
     // ----- the vault -----
@@ -168,8 +183,7 @@ abstract contract Fixture is World {
 
     /// @dev A registered pool with `capital` in each tranche, all of the curator's junior locked.
     function makePool(Token asset, uint256 capital) internal returns (Pool pool) {
-        pool = new Pool(configFor(address(asset)), catalog, incidents, address(policies));
-        catalog.registerPool(address(pool));
+        pool = Pool(factory.createPool(configFor(address(asset)), bytes32(++made)));
         for (uint256 i = 1; i < 4; ++i) {
             address owner = i == 1 ? curator : lp;
             ITranche tranche = ITranche(pool.tranche(i));

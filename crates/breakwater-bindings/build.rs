@@ -26,6 +26,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn write(path: &Path, out: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let mut artifact: Value = serde_json::from_str(&fs::read_to_string(path)?)?;
     flatten(&mut artifact["abi"]);
+    if path.file_stem().is_some_and(|name| name == "Pool") {
+        let mut desk: Value =
+            serde_json::from_str(&fs::read_to_string(path.with_file_name("PoolDesk.json"))?)?;
+        flatten(&mut desk["abi"]);
+        add_desk(&mut artifact["abi"], &desk["abi"])?;
+    }
     // Code without the addresses of its libraries is of no use; `artifact` links it.
     if artifact["bytecode"].as_str().is_some_and(|code| code.contains("__$")) {
         let fields = artifact.as_object_mut().ok_or("an artifact is an object")?;
@@ -34,6 +40,17 @@ fn write(path: &Path, out: &Path) -> Result<(), Box<dyn std::error::Error>> {
     }
     let name = path.file_name().ok_or("a file has a name")?;
     Ok(fs::write(out.join(name), artifact.to_string())?)
+}
+
+/// A pool answers for its desk as well, so callers see one interface.
+fn add_desk(pool: &mut Value, desk: &Value) -> Result<(), Box<dyn std::error::Error>> {
+    let pool = pool.as_array_mut().ok_or("an ABI is a list")?;
+    for item in desk.as_array().ok_or("an ABI is a list")? {
+        if item["type"] != "constructor" && !pool.contains(item) {
+            pool.push(item.clone());
+        }
+    }
+    Ok(())
 }
 
 fn flatten(value: &mut Value) {

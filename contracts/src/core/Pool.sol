@@ -5,10 +5,9 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
-import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
-import {ICatalog, Product} from "../interfaces/ICatalog.sol";
-import {IIncidents, Incident, Status} from "../interfaces/IIncidents.sol";
-import {IPool, PayOrder, PoolConfig, Reduction} from "../interfaces/IPool.sol";
+import {ICatalog} from "../interfaces/ICatalog.sol";
+import {IIncidents} from "../interfaces/IIncidents.sol";
+import {IPool, PayOrder, Reduction} from "../interfaces/IPool.sol";
 import {IPoolCapital} from "../interfaces/IPoolCapital.sol";
 import {ITranche} from "../interfaces/ITranche.sol";
 import {Bookings} from "../libraries/Bookings.sol";
@@ -16,9 +15,9 @@ import {Due} from "../libraries/Due.sol";
 import {Exposure} from "../libraries/Exposure.sol";
 import {Price} from "../libraries/Price.sol";
 import {Stream} from "../libraries/Stream.sol";
+import {Terms} from "../libraries/Terms.sol";
 import {Waterfall} from "../libraries/Waterfall.sol";
-import {PoolViews} from "./PoolViews.sol";
-import {Tranche} from "./Tranche.sol";
+import {PoolBase} from "./PoolBase.sol";
 
 /// @title Pool
 /// @notice Roles: `policies` sells, reduces and pays; `incidents` books; the curator sets caps and locks junior;
@@ -29,7 +28,7 @@ import {Tranche} from "./Tranche.sol";
 /// @dev Money identity, at every moment: balance >= the layers + unearned + (funded - paid) of all bookings + owed
 ///      + pending deposits + redeemable. Only the right-hand side is ever acted on.
 /// @dev Every entry point: check, accrue, compute, write, emit, call out. Formulas are in docs/design.md, "Pool".
-contract Pool is PoolViews, ReentrancyGuardTransient {
+contract Pool is PoolBase, IPool, IPoolCapital {
     using Exposure for Exposure.Cover;
     using SafeCast for uint256;
     using SafeERC20 for IERC20;
@@ -43,80 +42,36 @@ contract Pool is PoolViews, ReentrancyGuardTransient {
     }
 
     uint256 private constant WAD = 1e18;
-    uint256 private constant BPS = 10_000;
-    uint256 private constant JUNIOR = 1;
     uint256 private constant SENIOR = 3;
-    /// @dev A booking walks all products of its gauge in the transaction that opens the incident.
-    uint256 public constant MAX_PRODUCTS = 4;
 
-    constructor(PoolConfig memory c, ICatalog catalog_, IIncidents incidents_, address policies_)
-        PoolViews(c, catalog_, incidents_, policies_)
+    address public immutable policies;
+    address private immutable _desk;
+
+    /// @param desk the `PoolDesk` of the same catalog and incidents.
+    constructor(ICatalog catalog_, IIncidents incidents_, address policies_, address desk)
+        PoolBase(catalog_, incidents_)
     {
-        _l.stream.time = uint64(block.timestamp);
-        _l.rolled = uint32(block.timestamp / Stream.DAY);
-        _l.epochDone = uint32(block.timestamp / c.epoch);
-        _l.tranches[0] = new Tranche(c.asset, 1, c.epoch, c.cooldown, c.curator, "Breakwater Junior", "BW-J");
-        _l.tranches[1] =
-            new Tranche(c.asset, 2, c.epoch, c.cooldown, address(0), "Breakwater Mezzanine", "BW-M");
-        _l.tranches[2] = new Tranche(c.asset, 3, c.epoch, c.cooldown, address(0), "Breakwater Senior", "BW-S");
+        (policies, _desk) = (policies_, desk);
+    }
+
+    /// @dev Everything of `IPoolDesk`. The desk's code is fixed with this one's and works on this storage.
+    fallback() external {
+        _onlyClone();
+        address desk = _desk;
+        // All memory is free here, and nothing comes after.
+        assembly ("memory-safe") {
+            let data := mload(64)
+            calldatacopy(data, 0, calldatasize())
+            let ok := delegatecall(gas(), desk, data, calldatasize(), 0, 0)
+            returndatacopy(data, 0, returndatasize())
+            if iszero(ok) { revert(data, returndatasize()) }
+            return(data, returndatasize())
+        }
     }
 
     /// @inheritdoc IPool
     function accrue() external nonReentrant {
         _accrue();
-    }
-
-    /// @inheritdoc IPool
-    function roll(bytes32 product) external {
-        _known(product).roll(block.timestamp);
-    }
-
-    // ----- the curator -----
-
-    /// @inheritdoc IPool
-    function setProduct(bytes32 product, uint128 cap, uint64 floorRate) external nonReentrant {
-        _only(curator, NotCurator.selector);
-        if (_l.closedAt != 0) revert PoolIsClosed(_l.closedAt);
-        _accrue();
-        Exposure.Cover storage cover = _l.covers[product];
-        bool first = cover.gauge == 0;
-        if (first) _underwrite(product, cover);
-        uint128 before = cover.effectiveAt == 0 ? cover.cap : cover.pendingCap;
-        (uint128 capNow, uint64 rateNow, bool live) = cover.setting(block.timestamp);
-        bool raises = cap > capNow;
-        bool waits = raises || floorRate < rateNow;
-        (cover.cap, cover.floorRate) = (raises ? capNow : cap, floorRate < rateNow ? rateNow : floorRate);
-        cover.live = live || !waits;
-        uint256 effectiveAt = block.timestamp;
-        if (waits) effectiveAt += uint256(_l.config.cooldown) + 2 * _epoch;
-        (cover.pendingCap, cover.pendingRate) = waits ? (cap, floorRate) : (0, 0);
-        cover.effectiveAt = waits ? uint64(effectiveAt) : 0;
-        _l.capSum = _l.capSum - before + cap;
-        if (raises) _checkLock(_l.locked, 0);
-        emit ProductCapped(product, cover.gauge, cap, floorRate, effectiveAt);
-        if (first && _l.products[cover.gauge].length == 1) catalog.attach(cover.gauge);
-    }
-
-    /// @inheritdoc IPool
-    function lock(uint256 shares) external nonReentrant {
-        _only(curator, NotCurator.selector);
-        if (shares == 0) revert ZeroAmount();
-        _accrue();
-        uint256 balance = _tranche(JUNIOR).balanceOf(curator);
-        if (balance < _l.locked || balance - _l.locked < shares) {
-            revert ITranche.SharesLocked(_l.locked, balance);
-        }
-        _setLocked(_l.locked + shares);
-    }
-
-    /// @inheritdoc IPool
-    function unlock(uint256 shares) external nonReentrant {
-        _only(curator, NotCurator.selector);
-        if (shares == 0) revert ZeroAmount();
-        if (shares > _l.locked) revert LockTooSmall(shares, _l.locked);
-        _accrue();
-        _checkLock(_l.locked - shares, _l.instantOutstanding);
-        _setLocked(_l.locked - shares);
     }
 
     // ----- policies -----
@@ -178,7 +133,7 @@ contract Pool is PoolViews, ReentrancyGuardTransient {
         // At most what is funded, so 128 bits hold it.
         uint256 exposure = _expose(order.product, uint128(paid), order.expiry);
         emit ExposureReduced(order.product, paid, 0, order.expiry, 0, exposure);
-        _payOut(order, incidents.incident(order.incident).opener, paid);
+        _payOut(order, _incidents.incident(order.incident).opener, paid);
     }
 
     // ----- incidents -----
@@ -189,16 +144,16 @@ contract Pool is PoolViews, ReentrancyGuardTransient {
         nonReentrant
         returns (uint256 returned)
     {
-        _only(address(incidents), NotIncidents.selector);
+        _only(address(_incidents), NotIncidents.selector);
         // Without deposits and exits: nobody leaves in the call that brings the loss.
         _earn();
         uint256 lambda = loss == 0 ? 0 : Due.lambda(loss, base);
-        return Bookings.book(_l, catalog, incident, gauge, onsetTime, lambda);
+        return Bookings.book(_l, _catalog, incident, gauge, onsetTime, lambda);
     }
 
     /// @inheritdoc IPool
     function settleBooking(uint256 incident) external nonReentrant {
-        _only(address(incidents), NotIncidents.selector);
+        _only(address(_incidents), NotIncidents.selector);
         // Without deposits and exits: what goes wrong there must not keep other pools' incidents from being final.
         _earn();
         Waterfall.Entry storage entry = _l.entries[incident];
@@ -209,40 +164,17 @@ contract Pool is PoolViews, ReentrancyGuardTransient {
         emit BookingSettled(incident);
     }
 
-    /// @inheritdoc IPool
-    function closeBooking(uint256 incident) external nonReentrant {
-        Waterfall.Entry storage entry = _l.entries[incident];
-        if (entry.openedAt == 0) revert UnknownBooking(incident);
-        if (entry.closed) revert BookingIsClosed(incident);
-        Incident memory known = incidents.incident(incident);
-        if (known.status != Status.Final || block.timestamp <= known.claimsEnd) {
-            revert ClaimsOpen(incident, known.claimsEnd);
-        }
-        _accrue();
-        Bookings.close(_l, incident);
-    }
-
-    /// @inheritdoc IPool
-    function withdraw(address account) external nonReentrant returns (uint256 amount) {
-        amount = _l.owed[account];
-        if (amount == 0) revert NothingOwed(account);
-        _accrue();
-        _l.owed[account] = 0;
-        _l.owedSum -= uint128(amount);
-        emit Withdrawn(account, amount);
-        IERC20(asset).safeTransfer(account, amount);
-    }
-
     // ----- tranches -----
 
     /// @inheritdoc IPoolCapital
     function takeDeposit(address owner, uint256 assets) external nonReentrant {
         _layerOf(msg.sender);
         _l.pendingDeposits += assets.toUint128();
-        uint256 before = IERC20(asset).balanceOf(address(this));
+        IERC20 token = IERC20(Terms.asset());
+        uint256 before = token.balanceOf(address(this));
         // Under this pool's guard, so that no other deposit can be counted twice in between.
         ITranche(msg.sender).pull(owner, assets);
-        uint256 got = IERC20(asset).balanceOf(address(this)) - before;
+        uint256 got = token.balanceOf(address(this)) - before;
         if (got != assets) revert WrongTransfer(assets, got);
     }
 
@@ -276,6 +208,42 @@ contract Pool is PoolViews, ReentrancyGuardTransient {
 
     // ----- views -----
 
+    /// @notice The contract that lists products and knows this pool.
+    function catalog() external view returns (ICatalog) {
+        return _catalog;
+    }
+
+    /// @notice The contract that books here.
+    function incidents() external view returns (IIncidents) {
+        return _incidents;
+    }
+
+    /// @inheritdoc IPool
+    function asset() external view returns (address) {
+        return Terms.asset();
+    }
+
+    /// @inheritdoc IPool
+    function fraction(uint256 incident, bytes32 product) external view returns (uint256) {
+        _known(product);
+        return _l.shares[incident][product].fraction;
+    }
+
+    /// @inheritdoc IPool
+    function closedAt() external view returns (uint64) {
+        return _l.closedAt;
+    }
+
+    /// @inheritdoc IPool
+    function locked() external view returns (uint256) {
+        return _l.locked;
+    }
+
+    /// @inheritdoc IPoolCapital
+    function layer(uint256 index) external view returns (uint256) {
+        return _l.layers[index];
+    }
+
     /// @inheritdoc IPool
     function quote(bytes32 product, uint128 sum, uint64 inception, uint64 expiry)
         public
@@ -285,16 +253,16 @@ contract Pool is PoolViews, ReentrancyGuardTransient {
         if (_l.closedAt != 0) revert PoolIsClosed(_l.closedAt);
         Exposure.Cover storage cover = _known(product);
         uint256 floorRate = _checkSale(product, cover, sum, inception, expiry);
-        PoolConfig storage c = _l.config;
+        (uint256 leverage, uint256 shape) = (Terms.leverageBps(), Terms.curve());
         Price.Curve memory curve = Price.Curve({
-            capacity: Price.capacity(capital(), _leverageBps),
-            kink: c.kink,
-            scarcityKink: c.scarcityKink,
-            scarcityFull: c.scarcityFull
+            capacity: Price.capacity(_capital(), leverage),
+            kink: shape >> 128,
+            scarcityKink: uint64(shape >> 64),
+            scarcityFull: uint64(shape)
         });
         uint256 exposure = _l.exposure;
         if (exposure + sum > curve.capacity) revert CapacityExceeded(exposure + sum, curve.capacity);
-        uint256 base = Price.base(floorRate, c.costOfCapital, _leverageBps);
+        uint256 base = Price.base(floorRate, Terms.costOfCapital(), leverage);
         return Price.premium(curve, exposure, exposure + sum, base, _surgeNow(), expiry - inception);
     }
 
@@ -307,13 +275,14 @@ contract Pool is PoolViews, ReentrancyGuardTransient {
 
     /// @inheritdoc IPoolCapital
     function exitable(uint256 index) public view returns (uint256) {
-        uint256 needed = Math.ceilDiv(uint256(_l.exposure) * BPS, _leverageBps);
-        uint256 free = Math.saturatingSub(capital(), needed);
+        uint256 needed = Math.ceilDiv(uint256(_l.exposure) * BPS, Terms.leverageBps());
+        uint256 free = Math.saturatingSub(_capital(), needed);
         if (index == SENIOR) return free;
         uint256 below = uint256(_l.layers[1]) + _l.layers[2];
+        uint256 subordination = Terms.subordinationBps();
         // With both sides after the exit; surplus belongs to nobody who could leave.
-        uint256 spare = Math.saturatingSub(below * BPS, _subordinationBps * (below + _l.layers[3]));
-        return Math.min(free, spare / (BPS - _subordinationBps));
+        uint256 spare = Math.saturatingSub(below * BPS, subordination * (below + _l.layers[3]));
+        return Math.min(free, spare / (BPS - subordination));
     }
 
     // ----- accrual -----
@@ -321,7 +290,7 @@ contract Pool is PoolViews, ReentrancyGuardTransient {
     /// @dev Brings everything up to now; deposits and exits only once an epoch, and never while a booking dwells.
     function _accrue() private returns (Exits memory exits) {
         _earn();
-        uint256 epoch = block.timestamp / _epoch;
+        uint256 epoch = block.timestamp / Terms.epoch();
         if (_l.epochDone >= epoch || _l.dwelling != 0) return exits;
         // Enough for four billion epochs.
         _l.epochDone = uint32(epoch);
@@ -337,6 +306,7 @@ contract Pool is PoolViews, ReentrancyGuardTransient {
 
     /// @dev Lets premiums be earned and exposure fall.
     function _earn() private {
+        _onlyClone();
         uint256 today = block.timestamp / Stream.DAY;
         if (_l.rolled < today) {
             uint256 exposure = _l.exposure;
@@ -355,12 +325,12 @@ contract Pool is PoolViews, ReentrancyGuardTransient {
     /// @dev Surplus takes its part, the tranches the rest by weight and size. Parts of all but senior round down.
     function _distribute(uint256 earned) private {
         if (earned == 0) return;
-        uint256 toSurplus = earned * _surplusBps / BPS;
+        uint256 toSurplus = earned * Terms.surplusBps() / BPS;
         uint256 rest = earned - toSurplus;
-        uint16[3] memory weights = _l.config.weightBps;
+        uint256 weights = Terms.weightsBps();
         uint256[3] memory scaled;
         for (uint256 i; i < 3; ++i) {
-            scaled[i] = uint256(weights[i]) * _l.layers[i + 1];
+            scaled[i] = (weights >> (32 - 16 * i) & 0xffff) * _l.layers[i + 1];
         }
         uint256 total = scaled[0] + scaled[1] + scaled[2];
         if (total == 0) {
@@ -387,34 +357,6 @@ contract Pool is PoolViews, ReentrancyGuardTransient {
     }
 
     // ----- products -----
-
-    function _underwrite(bytes32 product, Exposure.Cover storage cover) private {
-        Product memory terms = catalog.product(product);
-        if (terms.unitDen == 0) revert UnknownProduct(product);
-        if (terms.asset != asset) revert WrongAsset(asset, terms.asset);
-        bytes32[] storage products = _l.products[terms.gauge];
-        if (products.length == MAX_PRODUCTS) revert TooManyProducts(terms.gauge, MAX_PRODUCTS);
-        products.push(product);
-        cover.init(terms, block.timestamp);
-    }
-
-    /// @dev Value of `shares` of the lock must cover the curator's part of all caps, and `least`.
-    function _checkLock(uint256 shares, uint256 least) private view {
-        uint256 caps =
-            _l.closedAt != 0 ? 0 : Math.ceilDiv(uint256(_l.capSum) * _l.config.curatorShareBps, BPS);
-        uint256 needed = Math.max(caps, least);
-        uint256 value = _lockValue(shares);
-        if (value < needed) revert LockTooSmall(needed, value);
-    }
-
-    function _lockValue(uint256 shares) private view returns (uint256) {
-        return shares == 0 ? 0 : _tranche(JUNIOR).convertToAssets(shares);
-    }
-
-    function _setLocked(uint256 shares) private {
-        _l.locked = shares;
-        emit CuratorLocked(shares);
-    }
 
     /// @dev Everything about a sale but capacity and price; answers the floor rate in force.
     function _checkSale(
@@ -451,7 +393,7 @@ contract Pool is PoolViews, ReentrancyGuardTransient {
     }
 
     function _surgeNow() private view returns (uint256) {
-        return Price.decayed(_l.surge, block.timestamp - _l.surgeAt, _l.config.surgeHalfLife);
+        return Price.decayed(_l.surge, block.timestamp - _l.surgeAt, Terms.surgeHalfLife());
     }
 
     // ----- payments -----
@@ -506,7 +448,7 @@ contract Pool is PoolViews, ReentrancyGuardTransient {
     /// @dev Sends, or owes what cannot be sent: nobody who refuses money stops anyone else.
     function _send(address to, uint256 amount) private returns (bool sent) {
         if (amount == 0) return true;
-        sent = IERC20(asset).trySafeTransfer(to, amount);
+        sent = IERC20(Terms.asset()).trySafeTransfer(to, amount);
         if (sent) return true;
         _l.owed[to] += amount;
         _l.owedSum += uint128(amount);
@@ -527,14 +469,5 @@ contract Pool is PoolViews, ReentrancyGuardTransient {
             if (caller == address(_tranche(index))) return index;
         }
         revert NotTranche(caller);
-    }
-
-    /// @dev Reverts with an error of one argument, the caller.
-    function _only(address expected, bytes4 error_) private view {
-        if (msg.sender == expected) return;
-        bytes memory data = abi.encodeWithSelector(error_, msg.sender);
-        assembly ("memory-safe") {
-            revert(add(data, 32), mload(data))
-        }
     }
 }

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.27;
 
-import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
-import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 import {IPool} from "../interfaces/IPool.sol";
 import {IPoolCapital} from "../interfaces/IPoolCapital.sol";
 import {ITranche} from "../interfaces/ITranche.sol";
+import {Args} from "../libraries/Terms.sol";
+import {Clone} from "./Clone.sol";
 
 /// @title Shares of one layer of a pool: what they are worth, who held them at which block, and what is locked
 /// @notice Prices come from the layer, never from a balance, so nobody moves them by sending assets.
-abstract contract Shares is ITranche, ERC20 {
+abstract contract Shares is ITranche, Clone, ERC20 {
     using Checkpoints for Checkpoints.Trace208;
     using SafeCast for uint256;
 
@@ -22,33 +22,20 @@ abstract contract Shares is ITranche, ERC20 {
     /// @dev A tranche is open while assets * PRICE_FLOOR >= shares, that is at a millionth of the first price.
     uint256 private constant PRICE_FLOOR = 1e12;
 
-    address public immutable pool;
-    address public immutable asset;
-    /// @inheritdoc ITranche
-    uint256 public immutable layer;
-    /// @dev Whose balance the pool may lock; zero where the pool locks nothing.
-    address internal immutable _curator;
-    uint8 private immutable _decimals;
-
     mapping(address account => Checkpoints.Trace208) private _balances;
     Checkpoints.Trace208 private _supply;
 
-    constructor(address asset_, uint256 layer_, address curator_, string memory name_, string memory symbol_)
-        ERC20(name_, symbol_)
-    {
-        (pool, asset, layer, _curator) = (msg.sender, asset_, layer_, curator_);
-        (, uint8 assetDecimals) = SafeERC20.tryGetDecimals(IERC20(asset_));
-        _decimals = assetDecimals + 6;
-    }
+    /// @dev Names follow from the layer.
+    constructor() ERC20("", "") {}
 
     modifier onlyPool() {
-        if (msg.sender != pool) revert NotPool(msg.sender);
+        if (msg.sender != pool()) revert NotPool(msg.sender);
         _;
     }
 
     /// @notice Assets of the layer, as of the pool's last accrual.
     function totalAssets() public view returns (uint256) {
-        return IPoolCapital(pool).layer(layer);
+        return IPoolCapital(pool()).layer(layer());
     }
 
     /// @inheritdoc ITranche
@@ -61,9 +48,34 @@ abstract contract Shares is ITranche, ERC20 {
         return _toShares(assets, totalAssets(), totalSupply());
     }
 
+    /// @notice The pool whose layer this is; it and the other terms are those of the clone.
+    function pool() public view returns (address) {
+        _onlyClone();
+        return address(uint160(Args.read(0, 160)));
+    }
+
+    function asset() public view returns (address) {
+        return address(uint160(Args.read(20, 160)));
+    }
+
+    /// @inheritdoc ITranche
+    function layer() public view returns (uint256) {
+        return Args.read(60, 8);
+    }
+
+    function name() public view override returns (string memory) {
+        uint256 index = layer();
+        return index == 1 ? "Breakwater Junior" : index == 2 ? "Breakwater Mezzanine" : "Breakwater Senior";
+    }
+
+    function symbol() public view override returns (string memory) {
+        uint256 index = layer();
+        return index == 1 ? "BW-J" : index == 2 ? "BW-M" : "BW-S";
+    }
+
     /// @notice Six decimals more than the asset.
     function decimals() public view override returns (uint8) {
-        return _decimals;
+        return uint8(Args.read(61, 8));
     }
 
     /// @notice Balance at the end of a block that is over.
@@ -82,10 +94,23 @@ abstract contract Shares is ITranche, ERC20 {
         if (from != address(0)) _checkpoint(_balances[from], balanceOf(from));
         if (to != address(0)) _checkpoint(_balances[to], balanceOf(to));
         if (from == address(0) || to == address(0)) _checkpoint(_supply, totalSupply());
-        if (from == _curator && from != address(0)) {
-            uint256 locked = IPool(pool).locked();
+        if (from != address(0) && from == _curator()) {
+            uint256 locked = IPool(pool()).locked();
             if (balanceOf(from) < locked) revert SharesLocked(locked, balanceOf(from));
         }
+    }
+
+    /// @dev Whose balance the pool may lock; zero where the pool locks nothing.
+    function _curator() internal view returns (address) {
+        return address(uint160(Args.read(40, 160)));
+    }
+
+    function _epoch() internal view returns (uint256) {
+        return Args.read(62, 32);
+    }
+
+    function _cooldown() internal view returns (uint256) {
+        return Args.read(66, 32);
     }
 
     function _priced(uint256 assets) internal view returns (bool) {

@@ -59,9 +59,6 @@ contract Tranche is Shares, ReentrancyGuardTransient {
     address public constant RECOVERIES =
         address(uint160(uint256(keccak256("breakwater.tranche.recoveries"))));
 
-    uint256 private immutable _epoch;
-    uint256 private immutable _cooldown;
-
     /// @dev Epochs of the batches, ascending; those before the head are processed.
     uint256[] private _batchEpochs;
     uint256 private _batchHead;
@@ -79,19 +76,6 @@ contract Tranche is Shares, ReentrancyGuardTransient {
     mapping(uint256 incident => mapping(uint256 requestId => mapping(address controller => uint256))) private
         _queueRecovered;
 
-    /// @param layer_ 1 to 3; `curator_` is zero for all but junior.
-    constructor(
-        address asset_,
-        uint256 layer_,
-        uint256 epoch,
-        uint256 cooldown,
-        address curator_,
-        string memory name_,
-        string memory symbol_
-    ) Shares(asset_, layer_, curator_, name_, symbol_) {
-        (_epoch, _cooldown) = (epoch, cooldown);
-    }
-
     // ----- in -----
 
     /// @inheritdoc ITranche
@@ -103,16 +87,16 @@ contract Tranche is Shares, ReentrancyGuardTransient {
         if (assets == 0) revert ZeroAmount();
         if (controller == address(0)) revert ZeroAddress();
         if (owner != msg.sender) revert NotOwner(owner, msg.sender);
-        IPool(pool).accrue();
+        IPool(pool()).accrue();
         if (!_takesDeposits(totalAssets())) revert TrancheIsClosed();
-        requestId = block.timestamp / _epoch;
+        requestId = block.timestamp / _epoch();
         Batch storage batch = batches[requestId];
         if (batch.assets == 0) _batchEpochs.push(requestId);
         uint128 added = assets.toUint128();
         batch.assets += added;
         deposits[requestId][controller].assets += added;
         emit DepositRequest(controller, owner, requestId, msg.sender, assets);
-        IPoolCapital(pool).takeDeposit(owner, assets);
+        IPoolCapital(pool()).takeDeposit(owner, assets);
     }
 
     /// @inheritdoc ITranche
@@ -121,7 +105,7 @@ contract Tranche is Shares, ReentrancyGuardTransient {
         nonReentrant
         returns (uint256 shares)
     {
-        IPool(pool).accrue();
+        IPool(pool()).accrue();
         Batch storage batch = batches[requestId];
         Deposit storage own = deposits[requestId][controller];
         if (batch.assets != 0 && batch.processedAt == 0) revert NotProcessed(requestId);
@@ -132,12 +116,12 @@ contract Tranche is Shares, ReentrancyGuardTransient {
             _transfer(DEPOSITS, controller, shares);
         }
         emit DepositClaimed(controller, requestId, shares);
-        if (batch.returned) IPoolCapital(pool).returnDeposit(controller, own.assets);
+        if (batch.returned) IPoolCapital(pool()).returnDeposit(controller, own.assets);
     }
 
     /// @inheritdoc ITranche
     function processDeposits() external onlyPool returns (uint256 assets) {
-        (uint256 now_, uint256 before) = (block.timestamp / _epoch, totalAssets());
+        (uint256 now_, uint256 before) = (block.timestamp / _epoch(), totalAssets());
         // One step for each epoch that passed while a booking dwelt, and mostly one.
         while (_batchHead < _batchEpochs.length && _batchEpochs[_batchHead] < now_) {
             uint256 requestId = _batchEpochs[_batchHead++];
@@ -159,7 +143,7 @@ contract Tranche is Shares, ReentrancyGuardTransient {
 
     /// @inheritdoc ITranche
     function pull(address owner, uint256 assets) external onlyPool {
-        IERC20(asset).safeTransferFrom(owner, pool, assets);
+        IERC20(asset()).safeTransferFrom(owner, pool(), assets);
     }
 
     // ----- out -----
@@ -172,12 +156,12 @@ contract Tranche is Shares, ReentrancyGuardTransient {
     {
         if (controller == address(0)) revert ZeroAddress();
         if (owner != msg.sender) revert NotOwner(owner, msg.sender);
-        IPool(pool).accrue();
+        IPool(pool()).accrue();
         uint256 value = convertToAssets(shares);
         if (value == 0) revert ZeroAmount();
         _transfer(owner, address(this), shares);
         // The cooldown, then one whole epoch at least.
-        requestId = (block.timestamp + _cooldown) / _epoch + 2;
+        requestId = (block.timestamp + _cooldown()) / _epoch() + 2;
         Cohort storage cohort = _cohorts[requestId];
         if (cohort.shares == 0) _cohortEpochs.push(requestId);
         cohort.shares += shares.toUint208();
@@ -190,8 +174,8 @@ contract Tranche is Shares, ReentrancyGuardTransient {
     /// @inheritdoc ITranche
     function processRedemptions() external nonReentrant returns (uint256 assets) {
         bool looked;
-        (assets, looked) = IPoolCapital(pool).payExits();
-        if (!looked) revert NothingMatured(block.timestamp / _epoch);
+        (assets, looked) = IPoolCapital(pool()).payExits();
+        if (!looked) revert NothingMatured(block.timestamp / _epoch());
     }
 
     /// @inheritdoc ITranche
@@ -199,7 +183,7 @@ contract Tranche is Shares, ReentrancyGuardTransient {
         if (_cohortHead == _cohortEpochs.length) return (0, false);
         uint256 requestId = _cohortEpochs[_cohortHead];
         Cohort storage cohort = _cohorts[requestId];
-        uint256 now_ = block.timestamp / _epoch;
+        uint256 now_ = block.timestamp / _epoch();
         if (requestId > now_ || cohort.lookedAt == now_) return (0, false);
         cohort.lookedAt = now_;
         uint256 remaining = cohort.remaining.latest();
@@ -232,7 +216,7 @@ contract Tranche is Shares, ReentrancyGuardTransient {
         if (assets == 0) revert NothingToClaim(requestId, controller);
         own.claimed += uint128(assets);
         emit RedeemClaimed(controller, requestId, assets);
-        IPoolCapital(pool).sendRedemption(controller, assets);
+        IPoolCapital(pool()).sendRedemption(controller, assets);
     }
 
     // ----- what comes back -----
@@ -329,7 +313,7 @@ contract Tranche is Shares, ReentrancyGuardTransient {
 
     function _recover(address account, uint256 shares) private {
         _transfer(RECOVERIES, account, shares);
-        if (account == _curator) IPoolCapital(pool).lockRecovered(shares);
+        if (account == _curator()) IPoolCapital(pool()).lockRecovered(shares);
     }
 
     function _burnQueued(Cohort storage cohort, uint256 shares) private {
@@ -375,6 +359,6 @@ contract Tranche is Shares, ReentrancyGuardTransient {
     }
 
     function _takesDeposits(uint256 assets) private view returns (bool) {
-        return _priced(assets) && IPool(pool).closedAt() == 0;
+        return _priced(assets) && IPool(pool()).closedAt() == 0;
     }
 }

@@ -150,14 +150,6 @@ interface IPool {
 
     /// @notice Brings earnings, exposure and deposits up to now; by anyone.
     function accrue() external;
-    /// @notice Lets the days of a product that are over be added up once for all, so that silence makes no booking
-    ///         dear; by anyone.
-    function roll(bytes32 product) external;
-    /// @notice The curator's cap and floor rate (wad per year) for a product; see docs/design.md, "Curator".
-    function setProduct(bytes32 product, uint128 cap, uint64 floorRate) external;
-    /// @notice Locks junior shares of the curator behind his caps and the instant lane.
-    function lock(uint256 shares) external;
-    function unlock(uint256 shares) external;
 
     /// @notice Sells exposure. Only the policies contract, which has already paid `premium` in.
     function sell(bytes32 product, uint128 sum, uint64 inception, uint64 expiry, uint256 premium)
@@ -174,10 +166,6 @@ interface IPool {
         returns (uint256 returned);
     /// @notice The dwell is over: the payment fraction is fixed. Only the incidents contract.
     function settleBooking(uint256 incident) external;
-    /// @notice After the claims: gives back what nobody is owed. By anyone.
-    function closeBooking(uint256 incident) external;
-    /// @notice Pays out what a failed transfer left. By anyone, to `account`.
-    function withdraw(address account) external returns (uint256 amount);
 
     /// @notice Premium for `sum` more of `product` from `inception` to `expiry`, rounded up, as of the last accrual.
     function quote(bytes32 product, uint128 sum, uint64 inception, uint64 expiry)
@@ -189,10 +177,8 @@ interface IPool {
     /// @notice What may be paid for an incident now, while it dwells: the lesser of the instant budget and
     ///         what is funded and not paid.
     function instantBudget(uint256 incident) external view returns (uint256);
-    function booking(uint256 incident) external view returns (Booking memory);
     /// @notice Junior shares that the curator has locked.
     function locked() external view returns (uint256);
-    function capital() external view returns (uint256);
     function asset() external view returns (address);
     function closedAt() external view returns (uint64);
 }

@@ -9,6 +9,7 @@ import {Due} from "./Due.sol";
 import {Exposure} from "./Exposure.sol";
 import {Ledger} from "./Ledger.sol";
 import {Price} from "./Price.sol";
+import {Terms} from "./Terms.sol";
 import {Waterfall} from "./Waterfall.sol";
 
 /// @title Reserving for incidents and giving back
@@ -168,9 +169,9 @@ library Bookings {
     ) private {
         uint128[4] storage layers = self.layers;
         uint256 capital = uint256(layers[0]) + layers[1] + layers[2] + layers[3];
-        uint256 more = Math.mulDiv(self.config.surgeSlope, amount, Math.max(1, capital));
-        uint256 left = Price.decayed(self.surge, block.timestamp - self.surgeAt, self.config.surgeHalfLife);
-        self.surge = uint64(Math.min(self.config.surgeMax, left + more));
+        uint256 more = Math.mulDiv(Terms.surgeSlope(), amount, Math.max(1, capital));
+        uint256 left = Price.decayed(self.surge, block.timestamp - self.surgeAt, Terms.surgeHalfLife());
+        self.surge = uint64(Math.min(Terms.surgeMax(), left + more));
         self.surgeAt = uint32(block.timestamp);
         uint256[4] memory taken = entry.charge(layers, amount);
         for (uint256 i; i < Waterfall.LAYERS; ++i) {
@@ -250,7 +251,7 @@ library Bookings {
         // Surplus got junior's part just now if nobody held junior at the snapshot.
         self.layers[0] -= uint128(borne - fromJunior);
         self.locked -= shares;
-        self.tranches[0].burnLocked(self.config.curator, shares);
+        self.tranches[0].burnLocked(Terms.curator(), shares);
         emit IPool.CuratorLocked(self.locked);
         emit IPool.InstantLoss(incident, borne, shares);
     }

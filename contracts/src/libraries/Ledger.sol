@@ -2,7 +2,6 @@
 pragma solidity ^0.8.27;
 
 import {ITranche} from "../interfaces/ITranche.sol";
-import {PoolConfig} from "../interfaces/IPool.sol";
 import {Exposure} from "./Exposure.sol";
 import {Stream} from "./Stream.sol";
 import {Waterfall} from "./Waterfall.sol";
@@ -17,8 +16,7 @@ library Ledger {
     }
 
     struct Store {
-        // Never written after the constructor. The tranches are of layers 1 to 3.
-        PoolConfig config;
+        // Of layers 1 to 3; written once. The config stands in the clone's code, see `Terms`.
         ITranche[3] tranches;
         // Surplus, junior, mezzanine, senior: money that bears losses. Two words.
         uint128[4] layers;

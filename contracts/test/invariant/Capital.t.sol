@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.27;
 
-import {Pool} from "breakwater/core/Pool.sol";
+import {IWholePool as Pool, PoolState} from "breakwater/interfaces/IPoolDesk.sol";
 import {Tranche} from "breakwater/core/Tranche.sol";
 import {Booking} from "breakwater/interfaces/IPool.sol";
-import {PoolState} from "breakwater/interfaces/IPoolCapital.sol";
 import {Handler} from "./Handler.sol";
 import {Stage} from "./Stage.sol";
 

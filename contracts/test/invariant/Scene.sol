@@ -4,7 +4,7 @@ pragma solidity ^0.8.27;
 import {Catalog} from "breakwater/core/Catalog.sol";
 import {Incidents} from "breakwater/core/Incidents.sol";
 import {Policies} from "breakwater/core/Policies.sol";
-import {Pool} from "breakwater/core/Pool.sol";
+import {IWholePool as Pool} from "breakwater/interfaces/IPoolDesk.sol";
 import {Tranche} from "breakwater/core/Tranche.sol";
 import {Incident, Status} from "breakwater/interfaces/IIncidents.sol";
 import {Policy} from "breakwater/interfaces/IPolicies.sol";

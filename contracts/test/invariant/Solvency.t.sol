@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.27;
 
-import {Pool} from "breakwater/core/Pool.sol";
+import {IWholePool as Pool, PoolState} from "breakwater/interfaces/IPoolDesk.sol";
 import {Tranche} from "breakwater/core/Tranche.sol";
 import {Booking} from "breakwater/interfaces/IPool.sol";
 import {Policy} from "breakwater/interfaces/IPolicies.sol";
-import {PoolState} from "breakwater/interfaces/IPoolCapital.sol";
 import {Bounds} from "./Bounds.sol";
 import {Stage} from "./Stage.sol";
 

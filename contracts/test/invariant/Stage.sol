@@ -5,16 +5,16 @@ import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManage
 import {Catalog} from "breakwater/core/Catalog.sol";
 import {Incidents} from "breakwater/core/Incidents.sol";
 import {Policies} from "breakwater/core/Policies.sol";
-import {Pool} from "breakwater/core/Pool.sol";
+import {IWholePool as Pool, PoolState} from "breakwater/interfaces/IPoolDesk.sol";
 import {Tranche} from "breakwater/core/Tranche.sol";
 import {Kind, Product} from "breakwater/interfaces/ICatalog.sol";
 import {GaugeSpec} from "breakwater/interfaces/IGauges.sol";
 import {Rung} from "breakwater/interfaces/IIncidents.sol";
 import {PoolConfig} from "breakwater/interfaces/IPool.sol";
-import {PoolState} from "breakwater/interfaces/IPoolCapital.sol";
 import {Wording} from "breakwater/periphery/Wording.sol";
 import {Times} from "breakwater/interfaces/ILadder.sol";
 import {Fixture} from "../Fixture.sol";
+import {Pools} from "../Pools.sol";
 import {Bounds} from "./Bounds.sol";
 import {Handler} from "./Handler.sol";
 import {AssertingRung, Fickle} from "./Parts.sol";
@@ -138,6 +138,8 @@ abstract contract Stage is Fixture {
         catalog = new Catalog(address(manager), wording);
         incidents = new Incidents(catalog, address(manager));
         policies = new Policies(catalog, incidents);
+        factory = Pools.factory(catalog, incidents, address(policies));
+        allowFactory();
         AssertingRung asserting = new AssertingRung();
         asserting.wire(incidents);
         wire(address(asserting));
@@ -192,8 +194,7 @@ abstract contract Stage is Fixture {
         // So little for the capital that the floor rate shows, and so much subordination that it binds.
         (c.costOfCapital, c.subordinationBps) = (0.01e18, 6_500);
         (c.curatorShareBps, c.surgeMax, c.surgeHalfLife) = (400, 0.4e18, 1 days);
-        pool = new Pool(c, catalog, incidents, address(policies));
-        catalog.registerPool(address(pool));
+        pool = Pool(factory.createPool(c, bytes32(++made)));
     }
 
     // ----- capital and cover -----

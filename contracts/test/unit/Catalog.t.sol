@@ -23,6 +23,12 @@ contract CatalogTest is Fixture {
         list_[0] = one;
     }
 
+    function setUp() public override {
+        super.setUp();
+        // Beside the factory, so that anything can be registered here.
+        manager.grantRole(2, address(this), 0);
+    }
+
     // ----- gauges -----
 
     function test_listsAGauge() public {

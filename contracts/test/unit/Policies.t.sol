@@ -4,7 +4,7 @@ pragma solidity ^0.8.27;
 import {IERC20Errors, IERC721Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {Pool} from "breakwater/core/Pool.sol";
+import {IWholePool as Pool} from "breakwater/interfaces/IPoolDesk.sol";
 import {Kind, Product} from "breakwater/interfaces/ICatalog.sol";
 import {Measurement, Rung} from "breakwater/interfaces/IIncidents.sol";
 import {IPolicies, Policy, Purchase} from "breakwater/interfaces/IPolicies.sol";

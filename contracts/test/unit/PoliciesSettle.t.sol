@@ -3,7 +3,7 @@ pragma solidity ^0.8.27;
 
 import {IERC721Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
-import {Pool} from "breakwater/core/Pool.sol";
+import {IWholePool as Pool} from "breakwater/interfaces/IPoolDesk.sol";
 import {Kind, Product} from "breakwater/interfaces/ICatalog.sol";
 import {GaugeSpec} from "breakwater/interfaces/IGauges.sol";
 import {Incident, Measurement, Rung, Status} from "breakwater/interfaces/IIncidents.sol";

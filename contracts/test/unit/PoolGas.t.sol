@@ -110,6 +110,8 @@ contract PoolGasTest is PoolSetup {
 
     function _cool() private {
         vm.cool(address(pool));
+        vm.cool(factory.pool());
+        vm.cool(factory.tranche());
         vm.cool(address(coin));
         vm.cool(address(world));
         vm.cool(address(junior));

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.27;
 
 import {IPool, PoolConfig, Reduction} from "breakwater/interfaces/IPool.sol";
-import {Underwriting} from "breakwater/interfaces/IPoolCapital.sol";
+import {IPoolDesk, Underwriting} from "breakwater/interfaces/IPoolDesk.sol";
 import {ITranche} from "breakwater/interfaces/ITranche.sol";
 import {Coin, PoolSetup} from "./PoolSetup.t.sol";
 
@@ -67,9 +67,9 @@ contract PoolMoneyTest is PoolSetup {
         Sale memory sale = _settled(100_000 * UNIT);
         bytes[5] memory calls = [
             abi.encodeCall(IPool.accrue, ()),
-            abi.encodeCall(IPool.closeBooking, (1)),
-            abi.encodeCall(IPool.withdraw, (holder)),
-            abi.encodeCall(IPool.lock, (1)),
+            abi.encodeCall(IPoolDesk.closeBooking, (1)),
+            abi.encodeCall(IPoolDesk.withdraw, (holder)),
+            abi.encodeCall(IPoolDesk.lock, (1)),
             abi.encodeCall(IPool.settleBooking, (1))
         ];
         uint128 paid;

@@ -3,7 +3,7 @@ pragma solidity ^0.8.27;
 
 import {Price} from "breakwater/libraries/Price.sol";
 import {IPool} from "breakwater/interfaces/IPool.sol";
-import {PoolState} from "breakwater/interfaces/IPoolCapital.sol";
+import {PoolState} from "breakwater/interfaces/IPoolDesk.sol";
 import {PoolSetup} from "./PoolSetup.t.sol";
 
 /// @notice Price, sale, refund, streams and exposure by day.

@@ -3,11 +3,12 @@ pragma solidity ^0.8.27;
 
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 import {Base} from "../Base.sol";
+import {Pools} from "../Pools.sol";
+import {Factory} from "breakwater/core/Factory.sol";
 import {ICatalog, Product} from "breakwater/interfaces/ICatalog.sol";
 import {IIncidents, Incident, Status} from "breakwater/interfaces/IIncidents.sol";
 import {Booking, PayOrder, PoolConfig, Reduction} from "breakwater/interfaces/IPool.sol";
-import {PoolState} from "breakwater/interfaces/IPoolCapital.sol";
-import {Pool} from "breakwater/core/Pool.sol";
+import {IWholePool as Pool, PoolState} from "breakwater/interfaces/IPoolDesk.sol";
 import {Tranche} from "breakwater/core/Tranche.sol";
 
 /// @notice An asset that can be told to misbehave in each way that assets on chain do.
@@ -73,6 +74,7 @@ contract World {
     mapping(bytes32 => Product) private _products;
     mapping(uint256 => Incident) private _incidents;
     mapping(bytes32 => uint256) public attached;
+    mapping(address => bool) public isPool;
 
     function list(bytes32 id, Product calldata terms) external {
         _products[id] = terms;
@@ -84,6 +86,10 @@ contract World {
 
     function product(bytes32 id) external view returns (Product memory) {
         return _products[id];
+    }
+
+    function registerPool(address pool) external {
+        isPool[pool] = true;
     }
 
     function attach(bytes32 gauge) external {
@@ -118,6 +124,8 @@ abstract contract PoolSetup is Base {
     uint64 internal constant WINDOW = 10 days;
 
     Coin internal coin;
+    Factory internal factory;
+    uint256 internal made;
     World internal world;
     Pool internal pool;
     Tranche internal junior;
@@ -139,6 +147,7 @@ abstract contract PoolSetup is Base {
         vm.roll(1_000);
         coin = new Coin();
         world = new World();
+        factory = Pools.factory(ICatalog(address(world)), IIncidents(address(world)), address(this));
         (curator, alice, bob, carol) =
         (makeAddr("curator"), makeAddr("alice"), makeAddr("bob"), makeAddr("carol"));
         (holder, settler, opener) = (makeAddr("holder"), makeAddr("settler"), makeAddr("opener"));
@@ -177,7 +186,7 @@ abstract contract PoolSetup is Base {
     }
 
     function _deploy(PoolConfig memory c) internal returns (Pool) {
-        return new Pool(c, ICatalog(address(world)), IIncidents(address(world)), address(this));
+        return Pool(factory.createPool(c, bytes32(++made)));
     }
 
     function _terms(bytes32 gauge, uint16 deductibleBps, uint128 eventLimit)

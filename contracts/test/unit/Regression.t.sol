@@ -2,7 +2,7 @@
 pragma solidity ^0.8.27;
 
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
-import {Pool} from "breakwater/core/Pool.sol";
+import {IWholePool as Pool} from "breakwater/interfaces/IPoolDesk.sol";
 import {Kind, Product} from "breakwater/interfaces/ICatalog.sol";
 import {GaugeSpec} from "breakwater/interfaces/IGauges.sol";
 import {IIncidents, Status} from "breakwater/interfaces/IIncidents.sol";
@@ -60,8 +60,7 @@ contract RegressionTest is Fixture {
     /// @dev A registered pool of a worthless asset, which underwrites the gauge with nothing in force.
     function _junkPool() private returns (Pool junk, Token asset) {
         asset = new Token("JUNK", 18);
-        junk = new Pool(configFor(address(asset)), catalog, incidents, address(policies));
-        catalog.registerPool(address(junk));
+        junk = Pool(factory.createPool(configFor(address(asset)), bytes32(++made)));
         Product memory terms = termsFor(gauge);
         terms.asset = address(asset);
         bytes32 bad = listProduct(terms);

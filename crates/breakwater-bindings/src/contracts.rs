@@ -26,6 +26,10 @@ sol! {
 }
 sol! {
     #![sol(all_derives = true)]
+    Factory, concat!(env!("OUT_DIR"), "/Factory.json")
+}
+sol! {
+    #![sol(all_derives = true)]
     Incidents, concat!(env!("OUT_DIR"), "/Incidents.json")
 }
 sol! {
@@ -35,6 +39,10 @@ sol! {
 sol! {
     #![sol(all_derives = true)]
     Pool, concat!(env!("OUT_DIR"), "/Pool.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    PoolDesk, concat!(env!("OUT_DIR"), "/PoolDesk.json")
 }
 sol! {
     #![sol(all_derives = true)]

@@ -4,6 +4,7 @@
 //! the configuration alone, and running a plan again does only what is not yet done.
 //! The road not taken is deploying from nonces: one failed transaction would move every later address.
 
+pub(crate) mod clone;
 mod config;
 mod plan;
 mod proxy;

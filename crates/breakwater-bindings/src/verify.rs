@@ -11,7 +11,7 @@ use alloy::sol_types::{SolCall, SolError, SolEvent};
 
 use crate::artifact::{Artifact, ArtifactError};
 use crate::contracts::{Catalog, Incidents, Policies, Pool, ProofRung, Wording};
-use crate::deploy::{Answer, Chain, Deployment, PlanError, plan};
+use crate::deploy::{Answer, Chain, Deployment, PlanError, clone, plan};
 
 /// How a check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -115,6 +115,10 @@ impl<C: Chain> Check<'_, C> {
             ("Policies", to.policies),
             ("ProofRung", to.proof_rung),
             ("Bookings", to.bookings),
+            ("PoolDesk", to.pool_desk),
+            ("Pool", to.pool_code),
+            ("Tranche", to.tranche_code),
+            ("Factory", to.factory),
         ] {
             self.code(name, address).await?;
         }
@@ -204,7 +208,10 @@ impl<C: Chain> Check<'_, C> {
             self.note("pools", registered.contains(pool), &format!("pool {name:?} at {pool} is registered"));
         }
         for pool in registered {
-            if self.code("Pool", pool).await? {
+            let code = self.chain.code(pool).await.map_err(at("code"))?;
+            let ours = clone::is_pool(&code, to.pool_code);
+            self.note("code", ours, &format!("the pool at {pool} runs the code of pools"));
+            if ours {
                 self.pool(pool).await?;
             }
             if !to.pools.values().any(|known| *known == pool) {
@@ -230,7 +237,9 @@ impl<C: Chain> Check<'_, C> {
         for index in 1..=3_u8 {
             let call = Pool::trancheCall { index: alloy::primitives::U256::from(index) };
             if let Some(tranche) = self.ask(pool, &call).await? {
-                self.code("Tranche", tranche).await?;
+                let code = self.chain.code(tranche).await.map_err(at("code"))?;
+                let ours = clone::is_tranche(&code, to.tranche_code, pool, index);
+                self.note("code", ours, &format!("tranche {index} of pool {pool} runs the code of tranches"));
             }
         }
         Ok(())

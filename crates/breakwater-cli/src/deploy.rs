@@ -98,7 +98,6 @@ fn default_config(chain_id: u64, account: Address) -> Config {
             executors: vec![Address::ZERO],
         },
         lister: account,
-        registrar: account,
         dwell_blocks: 32,
         claim_window_s: 30 * 86_400,
         pools: Vec::new(),
@@ -180,6 +179,10 @@ fn as_text(deployment: &Deployment, findings: &[Finding], good: bool, screen: &S
         ("policies", deployment.policies),
         ("proof rung", deployment.proof_rung),
         ("bookings library", deployment.bookings),
+        ("pool desk", deployment.pool_desk),
+        ("code of pools", deployment.pool_code),
+        ("code of tranches", deployment.tranche_code),
+        ("factory", deployment.factory),
     ];
     let pools = deployment.pools.iter().map(|(name, address)| (format!("pool {name:?}"), *address));
     let all = fixed.into_iter().map(|(name, address)| (name.to_owned(), address)).chain(pools);

@@ -301,7 +301,6 @@ async fn deploy(local: &mut Local, cast: &Cast, asset: Address, setup: Setup) ->
             executors: vec![Address::ZERO],
         },
         lister: deployer,
-        registrar: deployer,
         dwell_blocks: DWELL,
         claim_window_s: CLAIM_WINDOW,
         pools: vec![pool_config(cast, asset, setup)],

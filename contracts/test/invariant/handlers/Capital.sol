@@ -3,10 +3,9 @@ pragma solidity ^0.8.27;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {Pool} from "breakwater/core/Pool.sol";
+import {IPoolDesk, IWholePool as Pool, Underwriting} from "breakwater/interfaces/IPoolDesk.sol";
 import {Tranche} from "breakwater/core/Tranche.sol";
 import {IPool} from "breakwater/interfaces/IPool.sol";
-import {Underwriting} from "breakwater/interfaces/IPoolCapital.sol";
 import {ITranche} from "breakwater/interfaces/ITranche.sol";
 import {Bounds} from "../Bounds.sol";
 import {Watch} from "../Watch.sol";
@@ -216,7 +215,9 @@ abstract contract Capital is Watch {
 
     function _lock(Pool pool) private {
         uint256 free = _freeShares(Tranche(pool.tranche(1)), cast.curator);
-        if (free != 0) _must(cast.curator, address(pool), abi.encodeCall(IPool.lock, (_between(1, free))));
+        if (free != 0) {
+            _must(cast.curator, address(pool), abi.encodeCall(IPoolDesk.lock, (_between(1, free))));
+        }
     }
 
     /// @notice As much as the caps and the instant lane leave, or a little more, which must fail.
@@ -242,7 +243,7 @@ abstract contract Capital is Watch {
         uint256 shares = pool.locked() * (value - need) / value + pool.locked() / 100;
         if (shares > pool.locked()) return;
         bytes32 rule = instant ? bytes32("unlocked the instant lane") : bytes32("unlock");
-        _refused(cast.curator, address(pool), abi.encodeCall(IPool.unlock, (shares)), rule);
+        _refused(cast.curator, address(pool), abi.encodeCall(IPoolDesk.unlock, (shares)), rule);
     }
 
     function _setProduct(Pool pool) private {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.27;
 
-import {Pool} from "breakwater/core/Pool.sol";
+import {IPoolDesk, IWholePool as Pool} from "breakwater/interfaces/IPoolDesk.sol";
 import {IPool} from "breakwater/interfaces/IPool.sol";
 import {Bounds} from "../Bounds.sol";
 import {Watch} from "../Watch.sol";
@@ -56,7 +56,7 @@ abstract contract Elements is Watch {
             _did("withdrawn");
             uint256 before = cast.usd.balanceOf(who);
             uint256 owed = pool.owed(who);
-            _must(cast.stranger, address(pool), abi.encodeCall(IPool.withdraw, (who)));
+            _must(cast.stranger, address(pool), abi.encodeCall(IPoolDesk.withdraw, (who)));
             _rule(cast.usd.balanceOf(who) - before == owed, "payment arrives");
         }
     }

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.27;
 
-import {Pool} from "breakwater/core/Pool.sol";
+import {IWholePool as Pool, Underwriting} from "breakwater/interfaces/IPoolDesk.sol";
 import {Kind, Product} from "breakwater/interfaces/ICatalog.sol";
 import {IPolicies, Policy, Purchase} from "breakwater/interfaces/IPolicies.sol";
-import {Underwriting} from "breakwater/interfaces/IPoolCapital.sol";
 import {Bounds} from "../Bounds.sol";
 import {Watch} from "../Watch.sol";
 

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.27;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
-import {Pool} from "breakwater/core/Pool.sol";
+import {IPoolDesk, IWholePool as Pool} from "breakwater/interfaces/IPoolDesk.sol";
 import {Tranche} from "breakwater/core/Tranche.sol";
 import {IIncidents, Incident, Measurement, Status} from "breakwater/interfaces/IIncidents.sol";
 import {Booking, IPool} from "breakwater/interfaces/IPool.sol";
@@ -117,7 +117,7 @@ abstract contract Losses is Holders, Capital {
                 Booking memory b = cast.pools[p].booking(id);
                 if (b.openedAt == 0 || b.closed) continue;
                 _did(b.funded < b.reserved ? bytes32("closed short") : bytes32("closed"));
-                _must(cast.stranger, address(cast.pools[p]), abi.encodeCall(IPool.closeBooking, (id)));
+                _must(cast.stranger, address(cast.pools[p]), abi.encodeCall(IPoolDesk.closeBooking, (id)));
                 return;
             }
         }

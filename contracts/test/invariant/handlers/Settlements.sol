@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.27;
 
-import {Pool} from "breakwater/core/Pool.sol";
+import {IWholePool as Pool} from "breakwater/interfaces/IPoolDesk.sol";
 import {Product} from "breakwater/interfaces/ICatalog.sol";
 import {Incident, Status} from "breakwater/interfaces/IIncidents.sol";
 import {IPolicies, Policy} from "breakwater/interfaces/IPolicies.sol";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.27;
 
-import {Pool} from "breakwater/core/Pool.sol";
+import {IPoolDesk, IWholePool as Pool} from "breakwater/interfaces/IPoolDesk.sol";
 import {ICatalog, Kind} from "breakwater/interfaces/ICatalog.sol";
 import {IIncidents, Incident, Measurement, Rung, Status} from "breakwater/interfaces/IIncidents.sol";
 import {IPolicies, Policy, Purchase} from "breakwater/interfaces/IPolicies.sol";
@@ -62,9 +62,9 @@ abstract contract Strangers is Settlements {
 
     function _usurpCurator(Pool pool) private {
         bytes32 rule = "only curator";
-        _by(address(pool), abi.encodeCall(IPool.setProduct, (cast.products[0], 0, 1e18)), rule);
-        _by(address(pool), abi.encodeCall(IPool.unlock, (1)), rule);
-        _by(address(pool), abi.encodeCall(IPool.lock, (1)), rule);
+        _by(address(pool), abi.encodeCall(IPoolDesk.setProduct, (cast.products[0], 0, 1e18)), rule);
+        _by(address(pool), abi.encodeCall(IPoolDesk.unlock, (1)), rule);
+        _by(address(pool), abi.encodeCall(IPoolDesk.lock, (1)), rule);
     }
 
     function _usurpTranche(Pool pool) private {
@@ -237,7 +237,7 @@ abstract contract Strangers is Settlements {
             if (i.status != Status.Dwelling || _block() > i.dwellEnd) _tryLate(id, i);
             if (i.status == Status.Voided) _tryAgain(i);
             if (i.status == Status.Final && i.claimsEnd >= _now()) {
-                _by(address(_pool()), abi.encodeCall(IPool.closeBooking, (id)), "early close");
+                _by(address(_pool()), abi.encodeCall(IPoolDesk.closeBooking, (id)), "early close");
             }
         }
     }

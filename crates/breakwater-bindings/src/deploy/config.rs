@@ -3,7 +3,7 @@
 use alloy::primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
 
-use crate::contracts::Pool;
+use crate::contracts::Factory;
 use crate::decimal;
 
 /// Everything that the addresses of a deployment follow from.
@@ -21,15 +21,13 @@ pub struct Config {
     pub timelock: TimelockConfig,
     /// May list gauges.
     pub lister: Address,
-    /// May register pools.
-    pub registrar: Address,
     /// Blocks that counter-evidence has, at least 1.
     #[serde(with = "decimal")]
     pub dwell_blocks: u64,
     /// Seconds after the dwell in which policies are settled, at least 1.
     #[serde(with = "decimal")]
     pub claim_window_s: u32,
-    /// Pools to create and register.
+    /// Pools that the factory makes.
     #[serde(default)]
     pub pools: Vec<PoolConfig>,
 }
@@ -132,9 +130,7 @@ impl Config {
     /// # Errors
     /// The first [`ConfigError`].
     pub fn check(&self) -> Result<(), ConfigError> {
-        for (name, address) in
-            [("deployer", self.deployer), ("lister", self.lister), ("registrar", self.registrar)]
-        {
+        for (name, address) in [("deployer", self.deployer), ("lister", self.lister)] {
             not_zero(name, address)?;
         }
         // Anyone may execute, but nobody in particular can propose as the zero address.
@@ -184,7 +180,7 @@ impl PoolConfig {
     }
 }
 
-impl From<&PoolConfig> for Pool::PoolConfig {
+impl From<&PoolConfig> for Factory::PoolConfig {
     fn from(config: &PoolConfig) -> Self {
         Self {
             asset: config.asset,

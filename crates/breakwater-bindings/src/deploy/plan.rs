@@ -2,21 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy::primitives::{Address, Bytes, U256, keccak256};
 use alloy::sol_types::{SolCall, SolConstructor, SolValue};
 use serde::{Deserialize, Serialize};
 
 use super::config::{Config, ConfigError, PoolConfig};
-use super::proxy;
+use super::{clone, proxy};
 use crate::artifact::{Artifact, ArtifactError, Libraries};
 use crate::contracts::{
-    AccessManager, Catalog, Incidents, Policies, Pool, ProofRung, TimelockController, Wording,
+    AccessManager, Catalog, Factory, Incidents, Policies, Pool, PoolDesk, ProofRung, TimelockController,
+    Wording,
 };
 use crate::decimal;
 
 /// Role that may list gauges.
 pub const LISTER: u64 = 1;
-/// Role that may register pools.
+/// Role that may register pools; the factory alone has it.
 pub const REGISTRAR: u64 = 2;
 /// Role that may change roles; OpenZeppelin's.
 const ADMIN: u64 = 0;
@@ -51,6 +52,14 @@ pub struct Deployment {
     pub proof_rung: Address,
     /// The library that pools are linked to.
     pub bookings: Address,
+    /// `PoolDesk`, the colder half of the code that all pools run.
+    pub pool_desk: Address,
+    /// `Pool`, the code that all pools run; itself no pool.
+    pub pool_code: Address,
+    /// `Tranche`, the code that all tranches run; itself no tranche.
+    pub tranche_code: Address,
+    /// `Factory`, which makes and registers pools.
+    pub factory: Address,
     /// Pools of the configuration by name.
     pub pools: BTreeMap<String, Address>,
     /// What all of it was made from.
@@ -58,9 +67,10 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// The contracts whose logs tell the state; pools that were registered later are named in the catalog's.
+    /// The contracts whose logs tell the state; pools that were made later are named in the factory's.
     pub fn contracts(&self) -> Vec<Address> {
-        let fixed = [self.catalog, self.incidents, self.policies, self.proof_rung, self.history];
+        let fixed =
+            [self.catalog, self.incidents, self.policies, self.proof_rung, self.history, self.factory];
         fixed.into_iter().chain(self.pools.values().copied()).collect()
     }
 
@@ -138,7 +148,7 @@ pub fn plan(config: &Config) -> Result<Plan, PlanError> {
     steps.hand_over(&deployment);
     let mut deployment = deployment;
     for pool in &config.pools {
-        let address = steps.pool(&deployment, pool)?;
+        let address = steps.pool(&deployment, pool);
         deployment.pools.insert(pool.name.clone(), address);
     }
     Ok(Plan { steps: steps.steps, deployment })
@@ -179,8 +189,7 @@ impl Steps<'_> {
         let policies = self.create("Policies", &policies.abi_encode())?;
         let rung = ProofRung::constructorCall { history_: history, catalog_: catalog, incidents_: incidents };
         let proof_rung = self.create("ProofRung", &rung.abi_encode())?;
-        let bookings = self.create("Bookings", &[])?;
-        Ok(Deployment {
+        let mut to = Deployment {
             chain_id: config.chain_id,
             from_block: 0,
             timelock,
@@ -191,10 +200,34 @@ impl Steps<'_> {
             incidents,
             policies,
             proof_rung,
-            bookings,
+            bookings: self.create("Bookings", &[])?,
+            pool_desk: Address::ZERO,
+            pool_code: Address::ZERO,
+            tranche_code: Address::ZERO,
+            factory: Address::ZERO,
             pools: BTreeMap::new(),
             config: config.clone(),
-        })
+        };
+        self.pool_code(&mut to)?;
+        Ok(to)
+    }
+
+    /// What pools run, and the factory that makes them.
+    fn pool_code(&mut self, to: &mut Deployment) -> Result<(), PlanError> {
+        let desk = PoolDesk::constructorCall { catalog_: to.catalog, incidents_: to.incidents };
+        to.pool_desk = self.create_linked("PoolDesk", &to.libraries(), &desk.abi_encode())?;
+        let pool = Pool::constructorCall {
+            catalog_: to.catalog,
+            incidents_: to.incidents,
+            policies_: to.policies,
+            desk: to.pool_desk,
+        };
+        to.pool_code = self.create_linked("Pool", &to.libraries(), &pool.abi_encode())?;
+        to.tranche_code = self.create("Tranche", &[])?;
+        let factory =
+            Factory::constructorCall { catalog_: to.catalog, pool_: to.pool_code, tranche_: to.tranche_code };
+        to.factory = self.create("Factory", &factory.abi_encode())?;
+        Ok(())
     }
 
     fn wire(&mut self, to: &Deployment) {
@@ -226,7 +259,7 @@ impl Steps<'_> {
             self.call(&format!("open the {name}'s function to its role"), to.access_manager, &set, done);
         }
         self.grant(to, LISTER, self.config.lister, "lister");
-        self.grant(to, REGISTRAR, self.config.registrar, "registrar");
+        self.grant(to, REGISTRAR, to.factory, "registrar");
     }
 
     fn hand_over(&mut self, to: &Deployment) {
@@ -237,19 +270,13 @@ impl Steps<'_> {
         self.call("give up the deployer's admin role", to.access_manager, &renounce, done);
     }
 
-    fn pool(&mut self, to: &Deployment, pool: &PoolConfig) -> Result<Address, PlanError> {
+    fn pool(&mut self, to: &Deployment, pool: &PoolConfig) -> Address {
         // Pools of the same terms differ by their name.
         let salt = keccak256((self.config.salt, pool.name.as_bytes().to_vec()).abi_encode_packed());
-        let arguments = pool_arguments(to, pool);
-        let init = Artifact::load("Pool")?.init_code(&to.libraries(), &arguments)?;
-        let address = self.create_code(&format!("Pool {:?}", pool.name), salt, &init);
-        let register = Catalog::registerPoolCall { pool: address };
-        let done = answer(to.catalog, &Catalog::isPoolCall { pool: address }, true.abi_encode());
-        self.call(&format!("register pool {:?}", pool.name), to.catalog, &register, done);
-        if let Some(step) = self.steps.last_mut() {
-            step.sender = self.config.registrar;
-        }
-        Ok(address)
+        let address = clone::pool_address(to.factory, to.pool_code, self.config.deployer, salt, pool);
+        let create = Factory::createPoolCall { config: pool.into(), salt };
+        self.call(&format!("make pool {:?}", pool.name), to.factory, &create, Done::Code(address));
+        address
     }
 
     fn grant(&mut self, to: &Deployment, role: u64, account: Address, name: &str) {
@@ -259,21 +286,27 @@ impl Steps<'_> {
     }
 
     fn create(&mut self, name: &str, arguments: &[u8]) -> Result<Address, PlanError> {
-        let init = Artifact::load(name)?.init_code(&Libraries::new(), arguments)?;
-        Ok(self.create_code(name, self.config.salt, &init))
+        self.create_linked(name, &Libraries::new(), arguments)
     }
 
-    fn create_code(&mut self, name: &str, salt: B256, init: &[u8]) -> Address {
-        let address = proxy::address_of(salt, init);
+    fn create_linked(
+        &mut self,
+        name: &str,
+        libraries: &Libraries,
+        arguments: &[u8],
+    ) -> Result<Address, PlanError> {
+        let init = Artifact::load(name)?.init_code(libraries, arguments)?;
+        let salt = self.config.salt;
+        let address = proxy::address_of(salt, &init);
         self.steps.push(Step {
             name: format!("create {name}"),
             sender: self.config.deployer,
             to: proxy::PROXY,
             value: U256::ZERO,
-            data: proxy::calldata(salt, init),
+            data: proxy::calldata(salt, &init),
             done: Done::Code(address),
         });
-        address
+        Ok(address)
     }
 
     fn call(&mut self, name: &str, to: Address, call: &impl SolCall, done: Done) {
@@ -286,17 +319,6 @@ impl Steps<'_> {
             done,
         });
     }
-}
-
-/// A pool's constructor arguments.
-fn pool_arguments(to: &Deployment, pool: &PoolConfig) -> Vec<u8> {
-    let arguments = Pool::constructorCall {
-        c: pool.into(),
-        catalog_: to.catalog,
-        incidents_: to.incidents,
-        policies_: to.policies,
-    };
-    arguments.abi_encode()
 }
 
 fn has_role(manager: Address, role: u64, account: Address, holds: bool) -> Done {

@@ -25,7 +25,7 @@ const GUARDED: [(&str, &str, u64); 5] = [
 ];
 
 /// Contracts that hold or move money: no function of theirs may be guarded by a role.
-const MONEY: [&str; 3] = ["Pool", "Tranche", "Policies"];
+const MONEY: [&str; 5] = ["Pool", "PoolDesk", "Tranche", "Policies", "Factory"];
 
 /// Tries every function of every contract.
 pub(super) async fn check<C: Chain>(check: &mut Check<'_, C>) -> Result<(), VerifyError<C::Error>> {
@@ -102,9 +102,11 @@ async fn contracts<C: Chain>(
         ("Incidents", to.incidents),
         ("Policies", to.policies),
         ("ProofRung", to.proof_rung),
+        ("Factory", to.factory),
     ];
     for pool in to.pools.values() {
         contracts.push(("Pool", *pool));
+        contracts.push(("PoolDesk", *pool));
         let call = Pool::trancheCall { index: U256::from(1) };
         contracts.extend(check.ask(*pool, &call).await?.map(|tranche| ("Tranche", tranche)));
     }

@@ -17,8 +17,7 @@ pub(super) async fn check<C: Chain>(check: &mut Check<'_, C>) -> Result<(), Veri
     let admins = members.get(&ADMIN).cloned().unwrap_or_default();
     let only = admins == BTreeSet::from([to.timelock]);
     check.note("roles", only, &format!("the timelock alone is admin: {}", list(&admins)));
-    for (role, name, expected) in
-        [(LISTER, "lister", to.config.lister), (REGISTRAR, "registrar", to.config.registrar)]
+    for (role, name, expected) in [(LISTER, "lister", to.config.lister), (REGISTRAR, "registrar", to.factory)]
     {
         let holders = members.get(&role).cloned().unwrap_or_default();
         compare(check, "roles", name, &BTreeSet::from([expected]), &holders);

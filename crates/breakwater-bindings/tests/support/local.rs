@@ -142,7 +142,6 @@ pub async fn config(local: &Local) -> Config {
             executors: vec![Address::ZERO],
         },
         lister: accounts[2],
-        registrar: accounts[3],
         dwell_blocks: 32,
         claim_window_s: WEEK,
         pools: vec![PoolConfig {

@@ -7,7 +7,9 @@ use alloy::signers::local::PrivateKeySigner;
 use alloy::sol;
 use alloy::sol_types::SolConstructor;
 use breakwater_bindings::artifact::{Artifact, Libraries};
-use breakwater_bindings::{AccessManager, Catalog, Incidents, Policies, Pool, ProofRung, Wording, gauges};
+use breakwater_bindings::{
+    AccessManager, Catalog, Factory, Incidents, Policies, Pool, PoolDesk, ProofRung, Wording, gauges,
+};
 use breakwater_policy::incident::Rung;
 use breakwater_policy::ops::{CURATOR, Scene, sample_configs, sample_products};
 use breakwater_policy::terms::{Form, GaugeInfo, Kind, PoolConfig, Product};
@@ -136,19 +138,16 @@ impl Stage {
 
     fn make_pools(&mut self, core: &Core) {
         let chain = &mut self.chain;
-        let libraries = Libraries::from([("Bookings".to_owned(), core.bookings)]);
+        let mut salt = 0;
         self.scene.pools = sample_configs(self.asset, CURATOR)
             .into_iter()
             .map(|config| {
-                let arguments = Pool::constructorCall {
-                    c: pool_config(&config),
-                    catalog_: core.catalog,
-                    incidents_: core.incidents,
-                    policies_: core.policies,
+                salt += 1;
+                let call = Factory::createPoolCall {
+                    config: pool_config(&config),
+                    salt: B256::with_last_byte(salt),
                 };
-                let pool = chain.create(DEPLOYER, code("Pool", &libraries, &arguments.abi_encode()));
-                let call = Catalog::registerPoolCall { pool };
-                chain.call(DEPLOYER, core.catalog, &call).expect("the pool is new");
+                let pool = chain.call(DEPLOYER, core.factory, &call).expect("the config is good");
                 let tranche = |chain: &mut Chain, index| {
                     chain.view(pool, &Pool::trancheCall { index: U256::from(index) })
                 };
@@ -178,7 +177,7 @@ struct Core {
     wording: Address,
     incidents: Address,
     policies: Address,
-    bookings: Address,
+    factory: Address,
     rung: Address,
 }
 
@@ -205,9 +204,23 @@ impl Core {
         } else {
             RUNG
         };
+        let libraries = Libraries::from([("Bookings".to_owned(), bookings)]);
+        let mut linked =
+            |name: &str, arguments: Vec<u8>| chain.create(DEPLOYER, code(name, &libraries, &arguments));
+        let desk = PoolDesk::constructorCall { catalog_: catalog, incidents_: incidents };
+        let desk = linked("PoolDesk", desk.abi_encode());
+        let pool =
+            Pool::constructorCall { catalog_: catalog, incidents_: incidents, policies_: policies, desk };
+        let pool_ = linked("Pool", pool.abi_encode());
+        let tranche_ = linked("Tranche", Vec::new());
+        let factory = Factory::constructorCall { catalog_: catalog, pool_, tranche_ };
+        let factory = linked("Factory", factory.abi_encode());
+        // The admin's, as every function that was given to no role.
+        let grant = AccessManager::grantRoleCall { roleId: 0, account: factory, executionDelay: 0 };
+        chain.call(DEPLOYER, authority, &grant).expect("the deployer is admin");
         let wire = Incidents::wireCall { policies_: policies, rungContracts: vec![rung], rungs: vec![0] };
         chain.call(DEPLOYER, incidents, &wire).expect("nothing was wired before");
-        Self { catalog, wording, incidents, policies, bookings, rung }
+        Self { catalog, wording, incidents, policies, factory, rung }
     }
 }
 
@@ -335,8 +348,8 @@ fn wording_gauge(info: &Catalog::GaugeInfo) -> Wording::GaugeInfo {
     Wording::GaugeInfo::abi_decode(&info.abi_encode()).expect("the same struct")
 }
 
-fn pool_config(config: &PoolConfig) -> Pool::PoolConfig {
-    Pool::PoolConfig {
+fn pool_config(config: &PoolConfig) -> Factory::PoolConfig {
+    Factory::PoolConfig {
         asset: config.asset,
         curator: config.curator,
         epoch: config.epoch as u32,

@@ -1,3 +1,5 @@
+use alloy::primitives::B256;
+
 use super::*;
 use crate::deploy::TimelockConfig;
 
@@ -13,7 +15,6 @@ pub(crate) fn config() -> Config {
             executors: vec![account(4)],
         },
         lister: account(5),
-        registrar: account(6),
         dwell_blocks: 32,
         claim_window_s: 604_800,
         pools: vec![pool("one")],
@@ -63,8 +64,8 @@ fn pools_of_the_same_terms_differ_by_name() {
     let plan = plan(&two).unwrap();
     assert_eq!(plan.deployment.pools.len(), 2);
     assert_ne!(plan.deployment.pools["one"], plan.deployment.pools["two"]);
-    let register = plan.steps.last().unwrap();
-    assert_eq!((register.sender, register.to), (two.registrar, plan.deployment.catalog));
+    let last = plan.steps.last().unwrap();
+    assert_eq!((last.sender, last.to), (two.deployer, plan.deployment.factory));
 }
 
 #[test]
@@ -77,8 +78,9 @@ fn the_admin_role_is_given_up_last_before_the_pools() {
     assert!(at("create ProofRung") < at("wire the incidents"));
     assert!(at("wire the incidents") < at("role of lister"));
     assert!(at("role of admin") + 1 == at("give up"));
-    assert!(at("give up") < at("create Pool"));
-    assert!(names[at("create Pool")..].iter().all(|name| name.to_lowercase().contains("pool")));
+    assert!(at("create Factory") < at("role of registrar"));
+    assert!(at("give up") < at("make pool"));
+    assert!(names[at("make pool")..].iter().all(|name| name.starts_with("make pool")));
 }
 
 #[test]

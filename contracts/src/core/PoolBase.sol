@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.27;
+
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {ICatalog} from "../interfaces/ICatalog.sol";
+import {IIncidents} from "../interfaces/IIncidents.sol";
+import {IPool} from "../interfaces/IPool.sol";
+import {ITranche} from "../interfaces/ITranche.sol";
+import {Exposure} from "../libraries/Exposure.sol";
+import {Ledger} from "../libraries/Ledger.sol";
+import {Clone} from "./Clone.sol";
+
+/// @title What the two halves of a pool's code share: the state
+/// @notice `Pool` and `PoolDesk` run on the storage of one clone. Neither they nor anything that they inherit may
+///         declare state but `_l`, so that both see the same words; the guard against re-entry is one transient word
+///         of the clone and holds for both.
+abstract contract PoolBase is Clone, ReentrancyGuardTransient {
+    uint256 internal constant BPS = 10_000;
+    uint256 internal constant JUNIOR = 1;
+
+    ICatalog internal immutable _catalog;
+    IIncidents internal immutable _incidents;
+
+    /// @dev Everything, word by word in `Ledger`.
+    Ledger.Store internal _l;
+
+    constructor(ICatalog catalog_, IIncidents incidents_) {
+        (_catalog, _incidents) = (catalog_, incidents_);
+    }
+
+    function _capital() internal view returns (uint256) {
+        return uint256(_l.layers[0]) + _l.layers[1] + _l.layers[2] + _l.layers[3];
+    }
+
+    function _lockValue(uint256 shares) internal view returns (uint256) {
+        return shares == 0 ? 0 : _tranche(JUNIOR).convertToAssets(shares);
+    }
+
+    function _setLocked(uint256 shares) internal {
+        _l.locked = shares;
+        emit IPool.CuratorLocked(shares);
+    }
+
+    function _tranche(uint256 index) internal view returns (ITranche) {
+        return _l.tranches[index - 1];
+    }
+
+    function _known(bytes32 product) internal view returns (Exposure.Cover storage cover) {
+        cover = _l.covers[product];
+        if (cover.gauge == 0) revert IPool.UnknownProduct(product);
+    }
+
+    /// @dev Reverts with an error of one argument, the caller.
+    function _only(address expected, bytes4 error_) internal view {
+        if (msg.sender == expected) return;
+        bytes memory data = abi.encodeWithSelector(error_, msg.sender);
+        assembly ("memory-safe") {
+            revert(add(data, 32), mload(data))
+        }
+    }
+}

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.27;
+
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {ICatalog, Product} from "../interfaces/ICatalog.sol";
+import {IIncidents, Incident, Status} from "../interfaces/IIncidents.sol";
+import {Booking, IPool, PoolConfig} from "../interfaces/IPool.sol";
+import {IPoolDesk, PoolState, Underwriting} from "../interfaces/IPoolDesk.sol";
+import {ITranche} from "../interfaces/ITranche.sol";
+import {Bookings} from "../libraries/Bookings.sol";
+import {Exposure} from "../libraries/Exposure.sol";
+import {Stream} from "../libraries/Stream.sol";
+import {Terms} from "../libraries/Terms.sol";
+import {Waterfall} from "../libraries/Waterfall.sol";
+import {PoolBase} from "./PoolBase.sol";
+
+/// @title PoolDesk
+/// @notice What a pool does beside purchases, payments and bookings: the curator's acts, upkeep, and views that no
+///         contract calls. One for all pools, which lend it their storage by `delegatecall`. Called directly it
+///         changes nothing: it has no config, no curator and no tranches, and every change asks for one of them.
+contract PoolDesk is PoolBase, IPoolDesk {
+    using Exposure for Exposure.Cover;
+    using SafeERC20 for IERC20;
+
+    /// @dev A booking walks all products of its gauge in the transaction that opens the incident.
+    uint256 public constant MAX_PRODUCTS = 4;
+
+    constructor(ICatalog catalog_, IIncidents incidents_) PoolBase(catalog_, incidents_) {}
+
+    /// @dev The pool accrues through its own code before the guard is entered; nothing runs in between.
+    modifier accrued() {
+        IPool(address(this)).accrue();
+        _;
+    }
+
+    /// @inheritdoc IPoolDesk
+    function initialise(address[3] calldata tranches) external {
+        _onlyClone();
+        if (address(_l.tranches[0]) != address(0)) revert AlreadyInitialised();
+        _checkConfig(Terms.config());
+        for (uint256 i; i < 3; ++i) {
+            _l.tranches[i] = ITranche(tranches[i]);
+        }
+        _l.stream.time = uint64(block.timestamp);
+        _l.rolled = uint32(block.timestamp / Stream.DAY);
+        _l.epochDone = uint32(block.timestamp / Terms.epoch());
+    }
+
+    // ----- the curator -----
+
+    /// @inheritdoc IPoolDesk
+    function setProduct(bytes32 product, uint128 cap, uint64 floorRate) external accrued nonReentrant {
+        _only(Terms.curator(), IPool.NotCurator.selector);
+        if (_l.closedAt != 0) revert IPool.PoolIsClosed(_l.closedAt);
+        Exposure.Cover storage cover = _l.covers[product];
+        bool first = cover.gauge == 0;
+        if (first) _underwrite(product, cover);
+        uint128 before = cover.effectiveAt == 0 ? cover.cap : cover.pendingCap;
+        (uint128 capNow, uint64 rateNow, bool live) = cover.setting(block.timestamp);
+        bool raises = cap > capNow;
+        bool waits = raises || floorRate < rateNow;
+        (cover.cap, cover.floorRate) = (raises ? capNow : cap, floorRate < rateNow ? rateNow : floorRate);
+        cover.live = live || !waits;
+        uint256 effectiveAt = block.timestamp;
+        if (waits) effectiveAt += Terms.cooldown() + 2 * Terms.epoch();
+        (cover.pendingCap, cover.pendingRate) = waits ? (cap, floorRate) : (0, 0);
+        cover.effectiveAt = waits ? uint64(effectiveAt) : 0;
+        _l.capSum = _l.capSum - before + cap;
+        if (raises) _checkLock(_l.locked, 0);
+        emit IPool.ProductCapped(product, cover.gauge, cap, floorRate, effectiveAt);
+        if (first && _l.products[cover.gauge].length == 1) _catalog.attach(cover.gauge);
+    }
+
+    /// @inheritdoc IPoolDesk
+    function lock(uint256 shares) external accrued nonReentrant {
+        _only(Terms.curator(), IPool.NotCurator.selector);
+        if (shares == 0) revert IPool.ZeroAmount();
+        uint256 balance = _tranche(JUNIOR).balanceOf(Terms.curator());
+        if (balance < _l.locked || balance - _l.locked < shares) {
+            revert ITranche.SharesLocked(_l.locked, balance);
+        }
+        _setLocked(_l.locked + shares);
+    }
+
+    /// @inheritdoc IPoolDesk
+    function unlock(uint256 shares) external accrued nonReentrant {
+        _only(Terms.curator(), IPool.NotCurator.selector);
+        if (shares == 0) revert IPool.ZeroAmount();
+        if (shares > _l.locked) revert IPool.LockTooSmall(shares, _l.locked);
+        _checkLock(_l.locked - shares, _l.instantOutstanding);
+        _setLocked(_l.locked - shares);
+    }
+
+    // ----- anyone -----
+
+    /// @inheritdoc IPoolDesk
+    function roll(bytes32 product) external {
+        _known(product).roll(block.timestamp);
+    }
+
+    /// @inheritdoc IPoolDesk
+    function closeBooking(uint256 incident) external accrued nonReentrant {
+        Waterfall.Entry storage entry = _l.entries[incident];
+        if (entry.openedAt == 0) revert IPool.UnknownBooking(incident);
+        if (entry.closed) revert IPool.BookingIsClosed(incident);
+        Incident memory known = _incidents.incident(incident);
+        if (known.status != Status.Final || block.timestamp <= known.claimsEnd) {
+            revert IPool.ClaimsOpen(incident, known.claimsEnd);
+        }
+        Bookings.close(_l, incident);
+    }
+
+    /// @inheritdoc IPoolDesk
+    function withdraw(address account) external accrued nonReentrant returns (uint256 amount) {
+        amount = _l.owed[account];
+        if (amount == 0) revert IPool.NothingOwed(account);
+        _l.owed[account] = 0;
+        _l.owedSum -= uint128(amount);
+        emit IPool.Withdrawn(account, amount);
+        IERC20(Terms.asset()).safeTransfer(account, amount);
+    }
+
+    // ----- views -----
+
+    /// @inheritdoc IPoolDesk
+    function owed(address account) external view returns (uint256) {
+        return _l.owed[account];
+    }
+
+    /// @inheritdoc IPoolDesk
+    function exposureEnds(uint256 day) external view returns (uint256) {
+        return _l.exposureEnds[day];
+    }
+
+    /// @inheritdoc IPoolDesk
+    function booking(uint256 incident) external view returns (Booking memory) {
+        Waterfall.Entry storage e = _l.entries[incident];
+        return Booking({
+            reserved: e.reserved,
+            funded: e.funded,
+            due: e.due,
+            paid: e.paid,
+            instantPaid: e.instantPaid,
+            limit: e.limit,
+            charged: e.charged,
+            openedAt: e.openedAt,
+            onsetTime: e.onsetTime,
+            settled: e.settled,
+            closed: e.closed
+        });
+    }
+
+    /// @inheritdoc IPoolDesk
+    function capital() external view returns (uint256) {
+        return _capital();
+    }
+
+    /// @inheritdoc IPoolDesk
+    function curator() external view returns (address) {
+        return Terms.curator();
+    }
+
+    /// @inheritdoc IPoolDesk
+    function config() external view returns (PoolConfig memory) {
+        return Terms.config();
+    }
+
+    /// @inheritdoc IPoolDesk
+    function state() external view returns (PoolState memory) {
+        return PoolState({
+            layers: _l.layers,
+            unearnedScaled: _l.stream.unearnedScaled,
+            streamRate: _l.stream.rate,
+            accruedTo: _l.stream.time,
+            epochDone: _l.epochDone,
+            exposure: _l.exposure,
+            surge: _l.surge,
+            surgeAt: _l.surgeAt,
+            pendingDeposits: _l.pendingDeposits,
+            redeemable: _l.redeemable,
+            owed: _l.owedSum,
+            capSum: _l.capSum,
+            instantOutstanding: _l.instantOutstanding,
+            dwelling: _l.dwelling
+        });
+    }
+
+    /// @inheritdoc IPoolDesk
+    function tranche(uint256 index) external view returns (address) {
+        return address(_tranche(index));
+    }
+
+    /// @inheritdoc IPoolDesk
+    function underwriting(bytes32 product) external view returns (Underwriting memory u) {
+        Exposure.Cover storage c = _l.covers[product];
+        u.gauge = c.gauge;
+        (u.cap, u.floorRate, u.live) = c.setting(block.timestamp);
+        if (c.effectiveAt > block.timestamp) {
+            (u.pendingCap, u.pendingRate, u.effectiveAt) = (c.pendingCap, c.pendingRate, c.effectiveAt);
+        }
+        u.exposure = uint128(c.exposureAt(block.timestamp));
+    }
+
+    /// @inheritdoc IPoolDesk
+    function productsOf(bytes32 gauge) external view returns (bytes32[] memory) {
+        return _l.products[gauge];
+    }
+
+    /// @inheritdoc IPoolDesk
+    function inForce(bytes32 product, uint256 time) external view returns (uint256) {
+        return _l.covers[product].inForce(time);
+    }
+
+    /// @inheritdoc IPoolDesk
+    function dayOf(bytes32 product, uint256 day) external view returns (uint256 expiring, uint256 releasing) {
+        Exposure.Day storage d = _l.covers[product].days_[day];
+        return (d.expiring, d.releasing);
+    }
+
+    /// @inheritdoc IPoolDesk
+    function streamEnds(uint256 day) external view returns (uint256) {
+        return _l.stream.ends[day];
+    }
+
+    /// @inheritdoc IPoolDesk
+    function instantPaid(uint256 incident, bytes32 product) external view returns (uint256) {
+        return _l.shares[incident][product].instantPaid;
+    }
+
+    /// @inheritdoc IPoolDesk
+    function shortBookings() external view returns (uint256[] memory line) {
+        line = new uint256[](_l.short_.length - _l.shortHead);
+        for (uint256 i; i < line.length; ++i) {
+            line[i] = _l.short_[_l.shortHead + i];
+        }
+    }
+
+    // ----- inside -----
+
+    function _underwrite(bytes32 product, Exposure.Cover storage cover) private {
+        Product memory terms = _catalog.product(product);
+        if (terms.unitDen == 0) revert IPool.UnknownProduct(product);
+        if (terms.asset != Terms.asset()) revert IPool.WrongAsset(Terms.asset(), terms.asset);
+        bytes32[] storage products = _l.products[terms.gauge];
+        if (products.length == MAX_PRODUCTS) revert IPool.TooManyProducts(terms.gauge, MAX_PRODUCTS);
+        products.push(product);
+        cover.init(terms, block.timestamp);
+    }
+
+    /// @dev Value of `shares` of the lock must cover the curator's part of all caps, and `least`.
+    function _checkLock(uint256 shares, uint256 least) private view {
+        uint256 caps = _l.closedAt != 0 ? 0 : Math.ceilDiv(uint256(_l.capSum) * Terms.curatorShareBps(), BPS);
+        uint256 needed = Math.max(caps, least);
+        uint256 value = _lockValue(shares);
+        if (value < needed) revert IPool.LockTooSmall(needed, value);
+    }
+
+    function _checkConfig(PoolConfig memory c) private view {
+        _require(c.asset.code.length != 0, "asset", uint160(c.asset));
+        _require(c.curator != address(0), "curator", 0);
+        _require(c.epoch != 0, "epoch", 0);
+        _require(c.leverageBps != 0, "leverageBps", 0);
+        _require(c.surgeHalfLife != 0, "surgeHalfLife", 0);
+        _require(c.curatorShareBps <= 10_000, "curatorShareBps", c.curatorShareBps);
+        _require(c.surplusBps <= 10_000, "surplusBps", c.surplusBps);
+        _require(c.subordinationBps < 10_000, "subordinationBps", c.subordinationBps);
+        uint256 weights = uint256(c.weightBps[0]) + c.weightBps[1] + c.weightBps[2];
+        _require(weights == 10_000, "weightBps", weights);
+        _require(c.kink != 0 && c.kink < 1e18, "kink", c.kink);
+        _require(c.scarcityKink >= 1e18, "scarcityKink", c.scarcityKink);
+        _require(c.scarcityFull >= c.scarcityKink, "scarcityFull", c.scarcityFull);
+    }
+
+    function _require(bool holds, bytes32 field, uint256 got) private pure {
+        if (!holds) revert IPool.OutOfRange(field, got);
+    }
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.27;
+
+import {Booking, IPool, PoolConfig} from "./IPool.sol";
+import {IPoolCapital} from "./IPoolCapital.sol";
+
+/// @notice What a pool knows of one product: terms it copied, what its curator allows, and what it insures.
+struct Underwriting {
+    bytes32 gauge; // zero: the curator never set it
+    uint128 cap; // in force, pool units
+    uint64 floorRate; // in force, wad a year
+    uint128 pendingCap;
+    uint64 pendingRate;
+    uint64 effectiveAt; // seconds, of the pending setting; zero: none pending
+    uint128 exposure; // counts for caps and price, now
+    bool live; // some setting has been in force
+}
+
+/// @notice Every other state word of a pool, as of its last accrual unless it says so. Pool units.
+struct PoolState {
+    uint128[4] layers; // surplus, junior, mezzanine, senior
+    uint256 unearnedScaled; // units * 1e18
+    uint256 streamRate; // units * 1e18 per second
+    uint256 accruedTo; // seconds
+    uint256 epochDone; // deposits and exits of all epochs up to it have been processed
+    uint256 exposure;
+    uint256 surge; // wad, at `surgeAt`
+    uint256 surgeAt; // seconds
+    uint256 pendingDeposits;
+    uint256 redeemable; // paid to cohorts and not claimed
+    uint256 owed; // sum of `owed` over all accounts
+    uint256 capSum; // caps asked for, over all products
+    uint256 instantOutstanding; // instant payments of the incidents that dwell
+    uint256 dwelling; // bookings whose incident dwells
+}
+
+/// @title What a pool does beside purchases, payments and bookings, and its state in full.
+/// @notice Every pool answers all of it; the code stands in one contract that pools share. Events and errors are
+///         those of `IPool`.
+interface IPoolDesk {
+    /// @notice The pool has its tranches already.
+    error AlreadyInitialised();
+
+    /// @notice Called by who made the pool, in the same transaction: its tranches of layers 1 to 3.
+    function initialise(address[3] calldata tranches) external;
+    /// @notice Lets the days of a product that are over be added up once for all, so that silence makes no booking
+    ///         dear; by anyone.
+    function roll(bytes32 product) external;
+    /// @notice The curator's cap and floor rate (wad per year) for a product; see docs/design.md, "Curator".
+    function setProduct(bytes32 product, uint128 cap, uint64 floorRate) external;
+    /// @notice Locks junior shares of the curator behind his caps and the instant lane.
+    function lock(uint256 shares) external;
+    function unlock(uint256 shares) external;
+    /// @notice After the claims: gives back what nobody is owed. By anyone.
+    function closeBooking(uint256 incident) external;
+    /// @notice Pays out what a failed transfer left. By anyone, to `account`.
+    function withdraw(address account) external returns (uint256 amount);
+
+    function booking(uint256 incident) external view returns (Booking memory);
+    function capital() external view returns (uint256);
+    function curator() external view returns (address);
+    function config() external view returns (PoolConfig memory);
+    function state() external view returns (PoolState memory);
+    /// @notice The tranche of a layer, 1 to 3.
+    function tranche(uint256 index) external view returns (address);
+    function underwriting(bytes32 product) external view returns (Underwriting memory);
+    /// @notice Products of a gauge that the pool underwrites, at most four.
+    function productsOf(bytes32 gauge) external view returns (bytes32[] memory);
+    /// @notice Sums whose cover includes second `time`, not after now.
+    function inForce(bytes32 product, uint256 time) external view returns (uint256);
+    /// @notice Sums of a product that expire, and that stop counting as exposure, when `day` begins.
+    function dayOf(bytes32 product, uint256 day) external view returns (uint256 expiring, uint256 releasing);
+    /// @notice Rate that stops streaming when `day` begins, units * 1e18 per second.
+    function streamEnds(uint256 day) external view returns (uint256);
+    /// @notice Exposure of the pool that stops counting when `day` begins.
+    function exposureEnds(uint256 day) external view returns (uint256);
+    /// @notice What was paid in the dwell for an incident on a product and not borne by the curator.
+    function instantPaid(uint256 incident, bytes32 product) external view returns (uint256);
+    /// @notice The line of short bookings, oldest first; some may no longer be short.
+    function shortBookings() external view returns (uint256[] memory);
+    function owed(address account) external view returns (uint256);
+}
+
+/// @title Everything that the address of a pool answers.
+interface IWholePool is IPool, IPoolCapital, IPoolDesk {}
