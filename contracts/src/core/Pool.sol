@@ -7,7 +7,7 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {ICatalog} from "../interfaces/ICatalog.sol";
 import {IIncidents} from "../interfaces/IIncidents.sol";
-import {IPool, PayOrder, Reduction} from "../interfaces/IPool.sol";
+import {Booking, IPool, PayOrder, Reduction} from "../interfaces/IPool.sol";
 import {IPoolCapital} from "../interfaces/IPoolCapital.sol";
 import {ITranche} from "../interfaces/ITranche.sol";
 import {Bookings} from "../libraries/Bookings.sol";
@@ -227,6 +227,24 @@ contract Pool is PoolBase, IPool, IPoolCapital {
     function fraction(uint256 incident, bytes32 product) external view returns (uint256) {
         _known(product);
         return _l.shares[incident][product].fraction;
+    }
+
+    /// @inheritdoc IPool
+    function booking(uint256 incident) external view returns (Booking memory) {
+        Waterfall.Entry storage e = _l.entries[incident];
+        return Booking({
+            reserved: e.reserved,
+            funded: e.funded,
+            due: e.due,
+            paid: e.paid,
+            instantPaid: e.instantPaid,
+            limit: e.limit,
+            charged: e.charged,
+            openedAt: e.openedAt,
+            onsetTime: e.onsetTime,
+            settled: e.settled,
+            closed: e.closed
+        });
     }
 
     /// @inheritdoc IPool

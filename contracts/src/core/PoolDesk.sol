@@ -6,7 +6,7 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {ICatalog, Product} from "../interfaces/ICatalog.sol";
 import {IIncidents, Incident, Status} from "../interfaces/IIncidents.sol";
-import {Booking, IPool, PoolConfig} from "../interfaces/IPool.sol";
+import {IPool, PoolConfig} from "../interfaces/IPool.sol";
 import {IPoolDesk, PoolState, Underwriting} from "../interfaces/IPoolDesk.sol";
 import {ITranche} from "../interfaces/ITranche.sol";
 import {Bookings} from "../libraries/Bookings.sol";
@@ -132,24 +132,6 @@ contract PoolDesk is PoolBase, IPoolDesk {
     /// @inheritdoc IPoolDesk
     function exposureEnds(uint256 day) external view returns (uint256) {
         return _l.exposureEnds[day];
-    }
-
-    /// @inheritdoc IPoolDesk
-    function booking(uint256 incident) external view returns (Booking memory) {
-        Waterfall.Entry storage e = _l.entries[incident];
-        return Booking({
-            reserved: e.reserved,
-            funded: e.funded,
-            due: e.due,
-            paid: e.paid,
-            instantPaid: e.instantPaid,
-            limit: e.limit,
-            charged: e.charged,
-            openedAt: e.openedAt,
-            onsetTime: e.onsetTime,
-            settled: e.settled,
-            closed: e.closed
-        });
     }
 
     /// @inheritdoc IPoolDesk

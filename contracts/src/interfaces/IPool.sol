@@ -177,6 +177,7 @@ interface IPool {
     /// @notice What may be paid for an incident now, while it dwells: the lesser of the instant budget and
     ///         what is funded and not paid.
     function instantBudget(uint256 incident) external view returns (uint256);
+    function booking(uint256 incident) external view returns (Booking memory);
     /// @notice Junior shares that the curator has locked.
     function locked() external view returns (uint256);
     function asset() external view returns (address);

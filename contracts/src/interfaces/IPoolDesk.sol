@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.27;
 
-import {Booking, IPool, PoolConfig} from "./IPool.sol";
+import {IPool, PoolConfig} from "./IPool.sol";
 import {IPoolCapital} from "./IPoolCapital.sol";
 
 /// @notice What a pool knows of one product: terms it copied, what its curator allows, and what it insures.
@@ -56,7 +56,6 @@ interface IPoolDesk {
     /// @notice Pays out what a failed transfer left. By anyone, to `account`.
     function withdraw(address account) external returns (uint256 amount);
 
-    function booking(uint256 incident) external view returns (Booking memory);
     function capital() external view returns (uint256);
     function curator() external view returns (address);
     function config() external view returns (PoolConfig memory);

@@ -3,7 +3,7 @@ pragma solidity ^0.8.27;
 
 import {IGovernor} from "@openzeppelin/contracts/governance/IGovernor.sol";
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
-import {Pool} from "breakwater/core/Pool.sol";
+import {IWholePool as Pool} from "breakwater/interfaces/IPoolDesk.sol";
 import {Kind, Product} from "breakwater/interfaces/ICatalog.sol";
 import {GaugeSpec} from "breakwater/interfaces/IGauges.sol";
 import {IIncidents, Rung} from "breakwater/interfaces/IIncidents.sol";
