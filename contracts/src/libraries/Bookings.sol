@@ -63,7 +63,7 @@ library Bookings {
         }
     }
 
-    /// @notice `IPool.closeBooking` after its checks: what is reserved beyond what is due goes back.
+    /// @notice `IPoolDesk.closeBooking` after its checks: what is reserved beyond what is due goes back.
     function close(Ledger.Store storage self, uint256 incident) external {
         Waterfall.Entry storage entry = self.entries[incident];
         (uint128 due, uint256 funded) = (entry.due, entry.funded);
