@@ -10,6 +10,7 @@ import {Evidence} from "breakwater/interfaces/IProofRung.sol";
 import {Trigger} from "breakwater/interfaces/ITriggers.sol";
 import {CanaryRung} from "breakwater/triggers/CanaryRung.sol";
 import {FeedRung} from "breakwater/triggers/FeedRung.sol";
+import {OracleRung} from "breakwater/triggers/OracleRung.sol";
 import {SeriesRung} from "breakwater/triggers/SeriesRung.sol";
 import {Fixture} from "./Fixture.sol";
 import {TellingFeed} from "./PriceSources.sol";
@@ -19,16 +20,19 @@ abstract contract TriggerFixture is Fixture {
     FeedRung internal feedRung;
     SeriesRung internal seriesRung;
     CanaryRung internal canaryRung;
+    OracleRung internal oracleRung;
     TellingFeed[] internal feeds;
 
     function wire(address rungContract) internal virtual override {
         feedRung = new FeedRung(history, catalog, incidents);
         seriesRung = new SeriesRung(history, catalog, incidents);
         canaryRung = new CanaryRung(history, catalog, incidents);
-        address[] memory contracts = new address[](4);
-        Rung[] memory rungs = new Rung[](4);
+        oracleRung = new OracleRung(history, catalog, incidents);
+        address[] memory contracts = new address[](5);
+        Rung[] memory rungs = new Rung[](5);
         (contracts[0], contracts[1]) = (rungContract, address(seriesRung));
         (contracts[2], contracts[3]) = (address(feedRung), address(canaryRung));
+        (contracts[4], rungs[4]) = (address(oracleRung), Rung.Feed);
         (rungs[1], rungs[2], rungs[3]) = (Rung.Feed, Rung.Feed, Rung.Canary);
         incidents.wire(address(policies), contracts, rungs);
     }

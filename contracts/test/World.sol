@@ -38,6 +38,9 @@ abstract contract World is Base {
 
     bytes32 internal constant CODE = keccak256("code");
 
+    /// @dev Of the blocks that are sealed from now on.
+    bytes32 internal receiptsRoot = keccak256("receipts");
+
     Account[] private _accounts;
     mapping(address account => Word[]) private _words;
     mapping(uint256 number => Sealed) private _sealed;
@@ -78,7 +81,7 @@ abstract contract World is Base {
                 _sealedWords[number][_accounts[i].account].push(words[k]);
             }
         }
-        s.header = _header(number, block.timestamp, Tries.rootOf(_stateEntries(number)));
+        s.header = _header(number, block.timestamp, Tries.rootOf(_stateEntries(number)), receiptsRoot);
         vm.roll(number + 1);
         vm.warp(block.timestamp + 12);
         vm.setBlockhash(number, keccak256(s.header));
@@ -128,6 +131,26 @@ abstract contract World is Base {
         _walkHoldings(bundle, spec, onset, accounts);
         if (read) _walkGauge(bundle, spec, later, new address[](0));
         _walkHoldings(bundle, spec, later, accounts);
+        (evidence.nodes, evidence.paths) = (bundle.nodes, bundle.paths);
+        evidence.holders = new address[](0);
+        evidence.newcomers = new uint256[](0);
+    }
+
+    /// @dev A receipt of block `number`, then what one account held at `onset`.
+    function logOf(
+        GaugeSpec memory spec,
+        uint256 onset,
+        uint256 number,
+        bytes[] memory receipt,
+        address account
+    ) internal view returns (Evidence memory evidence) {
+        Bundle memory bundle = _bundle();
+        evidence.headers = new bytes[](2);
+        (evidence.headers[0], evidence.headers[1]) = (headerOf(onset), headerOf(number));
+        _add(bundle, receipt);
+        address[] memory accounts = new address[](1);
+        accounts[0] = account;
+        _walkHoldings(bundle, spec, onset, accounts);
         (evidence.nodes, evidence.paths) = (bundle.nodes, bundle.paths);
         evidence.holders = new address[](0);
         evidence.newcomers = new uint256[](0);
@@ -247,13 +270,18 @@ abstract contract World is Base {
     }
 
     /// @dev A header of the Prague format.
-    function _header(uint256 number, uint256 time, bytes32 stateRoot) private pure returns (bytes memory) {
+    function _header(uint256 number, uint256 time, bytes32 stateRoot, bytes32 receipts)
+        private
+        pure
+        returns (bytes memory)
+    {
         bytes[] memory fields = new bytes[](21);
         for (uint256 i; i < 21; ++i) {
             fields[i] = RLP.encode(bytes32(uint256(keccak256(abi.encode("field", i)))));
         }
         fields[2] = RLP.encode(abi.encodePacked(address(0xfee)));
         fields[3] = RLP.encode(stateRoot);
+        fields[5] = RLP.encode(receipts);
         fields[6] = RLP.encode(new bytes(256));
         fields[7] = RLP.encode(uint256(0));
         fields[8] = RLP.encode(number);

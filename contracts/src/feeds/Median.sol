@@ -53,8 +53,8 @@ library Median {
         uint256 answered;
         uint256 oldest = time;
         for (uint256 i; i < count; ++i) {
-            (bool ok, uint256 price, uint256 updatedAt) = _ask(address(sources.feeds[i]));
-            if (!ok || price == 0 || price > type(uint128).max || updatedAt > time) continue;
+            (bool ok, uint256 price, uint256 updatedAt) = ask(sources.feeds[i], time);
+            if (!ok) continue;
             if (time - updatedAt > sources.maxAge) continue;
             if (updatedAt < oldest) oldest = updatedAt;
             _insert(prices, answered++, price);
@@ -63,6 +63,15 @@ library Median {
         answer.ok = true;
         (answer.low, answer.high) = (uint128(prices[(answered - 1) / 2]), uint128(prices[answered / 2]));
         answer.oldest = uint64(oldest);
+    }
+
+    /// @notice Asks one feed, however old its answer is. `ok`: the price fits 128 bits and is not zero, and its time
+    ///         is not to come.
+    function ask(IFeed feed, uint256 time) internal view returns (bool ok, uint256 price, uint256 updatedAt) {
+        uint256[5] memory out;
+        ok = _call(address(feed), abi.encodeCall(IFeed.read, ()), out, 2);
+        (price, updatedAt) = (out[0], out[1]);
+        ok = ok && price != 0 && price <= type(uint128).max && updatedAt <= time;
     }
 
     /// @dev Up, and since when. One that cannot be asked, or that says nothing sensible, counts as down.
@@ -74,12 +83,6 @@ library Median {
         (uint256 status, uint256 startedAt) = (out[1], out[2]);
         if (status != 0 || startedAt == 0 || startedAt > time) return (false, 0);
         return (time - startedAt >= sources.grace, uint64(startedAt));
-    }
-
-    function _ask(address feed) private view returns (bool ok, uint256 price, uint256 updatedAt) {
-        uint256[5] memory out;
-        ok = _call(feed, abi.encodeCall(IFeed.read, ()), out, 2);
-        (price, updatedAt) = (out[0], out[1]);
     }
 
     /// @dev Takes no more than `words` words of the answer, whatever is sent, and no more gas than stated.

@@ -9,6 +9,7 @@ import {DepegTerms, IFeedRung, Run} from "../interfaces/IFeedRung.sol";
 import {IHistory} from "../interfaces/IHistory.sol";
 import {Claims, IHoldings} from "../interfaces/IHoldings.sol";
 import {IIncidents, Incident, Measurement, Rung} from "../interfaces/IIncidents.sol";
+import {Runs} from "../libraries/Runs.sol";
 import {Holdings} from "./Holdings.sol";
 
 /// @title FeedRung
@@ -150,49 +151,14 @@ contract FeedRung is IFeedRung, Holdings {
         Median.Answer memory answer = Median.read(t.sources, block.timestamp);
         // Of two middle answers the higher, in favour of the pools: it ends a run and lowers a loss.
         uint128 price = answer.high;
-        bool restarted = _advance(t, r, answer);
-        if (answer.ok) {
-            Count storage c = _counts[r.incident];
-            if (r.incident != 0 && price > c.price) c.price = price;
-        }
-        if (answer.ok && price >= t.strike) {
-            (r.onset, r.onsetTime) = (_anchored(), uint64(block.timestamp));
-            (r.since, r.elapsed, r.sum, r.incident) = (0, 0, 0, 0);
-            r.downBefore = r.downtime;
-        } else if (r.onset != 0 && r.since == 0) {
-            // After the onset even within its second, as an incident must be.
-            r.since = uint64(Math.max(block.timestamp, r.onsetTime + 1));
-        }
-        (r.last, r.live) = (uint64(block.timestamp), answer.ok);
-        if (answer.ok) r.price = price;
+        Count storage c = _counts[r.incident];
+        if (answer.ok && r.incident != 0 && price > c.price) c.price = price;
+        bool healthy = answer.ok && price >= t.strike;
+        Runs.Look memory look = Runs.Look(answer.ok, healthy, price, answer.upSince, 0);
+        if (healthy) look.number = _anchored();
+        bool restarted = Runs.observe(r, look, uint64(block.timestamp), t.maxGap);
         _runs[trigger] = r;
         emit Observed(trigger, answer.ok, price, restarted, r);
-    }
-
-    /// @dev Counts the time since the last observation as time below the strike, as dead time, or not at all.
-    function _advance(DepegTerms memory t, Run memory r, Median.Answer memory answer)
-        private
-        view
-        returns (bool restarted)
-    {
-        if (r.last == 0) return false;
-        uint64 gap = uint64(block.timestamp) - r.last;
-        // While the sequencer was down nobody could observe anything.
-        bool cutOff = answer.upSince > r.last;
-        if (!answer.ok || !r.live || cutOff) {
-            // How long the feeds still lived after the last observation is unknown: no longer than one gap counts.
-            r.downtime += r.live && !cutOff ? uint64(Math.min(gap, t.maxGap)) : gap;
-            return false;
-        }
-        if (r.since == 0) return false;
-        if (gap > t.maxGap) {
-            // The onset stays: policies that incepted since were bought with the run unseen.
-            (r.elapsed, r.sum, r.since) = (0, 0, uint64(block.timestamp));
-            return true;
-        }
-        r.elapsed += gap;
-        // The better of both ends, in favour of the pools.
-        r.sum += uint256(gap) * Math.max(r.price, answer.high);
     }
 
     function _counted(uint256 id) private view returns (bytes32 trigger) {

@@ -51,12 +51,10 @@ abstract contract Holdings is IHoldings, ReentrancyGuardTransient {
     /// @inheritdoc IHoldings
     function provePositions(uint256 id, address[] calldata accounts, Evidence calldata evidence)
         external
+        virtual
         nonReentrant
     {
-        Incident memory incident = incidents.incident(id);
-        if (incident.rungContract != address(this)) {
-            revert IIncidents.NotThisRung(incident.rungContract, address(this));
-        }
+        Incident memory incident = _incidentOf(id);
         uint256[] memory held = _held(incident, accounts, evidence);
         for (uint256 i; i < held.length; ++i) {
             // Rounded down, in favour of the pools.
@@ -79,6 +77,14 @@ abstract contract Holdings is IHoldings, ReentrancyGuardTransient {
         if (encoded.length == 0) revert UnknownTrigger(trigger);
     }
 
+    /// @dev An incident that this contract opened.
+    function _incidentOf(uint256 id) internal view returns (Incident memory incident) {
+        incident = incidents.incident(id);
+        if (incident.rungContract != address(this)) {
+            revert IIncidents.NotThisRung(incident.rungContract, address(this));
+        }
+    }
+
     function _within(bytes32 field, uint256 got, uint256 least, uint256 most) internal pure {
         if (got < least || got > most) revert TermOutOfRange(field, got);
     }
@@ -87,6 +93,50 @@ abstract contract Holdings is IHoldings, ReentrancyGuardTransient {
     function _anchored() internal returns (uint64 number) {
         number = uint64(block.number) - 1;
         history.anchor(number);
+    }
+
+    /// @dev The fields of a block that must be `number`, as the chain confirms them.
+    function _header(bytes calldata encoded, uint64 number)
+        internal
+        view
+        returns (Header.Parsed memory header)
+    {
+        header = history.verify(encoded);
+        if (header.number != number) revert IProofRung.WrongBlock(number, header.number);
+    }
+
+    /// @dev Code and pin must be theirs at the onset. What they are at the reading makes no difference: there the word
+    ///      can only lower what counts, and a bad upgrade must not deny what it took.
+    function _keeperRoot(
+        Claims memory claims,
+        Evidence calldata evidence,
+        Reader.Proof memory proof,
+        bytes32 stateRoot,
+        bool onset
+    ) internal pure returns (bytes32 root) {
+        address keeper = claims.keeper.account;
+        Trie.Account memory account;
+        (account, proof.cursor) = Trie.account(proof.nodes, evidence.paths, proof.cursor, stateRoot, keeper);
+        root = account.storageRoot;
+        if (!onset) return root;
+        if (account.codeHash != claims.keeper.codeHash) revert IProofRung.Undecided(keeper);
+        if (claims.pin == 0) return root;
+        if (_word(evidence, proof, root, claims.pin) != uint256(claims.pinned)) {
+            revert IProofRung.Undecided(keeper);
+        }
+    }
+
+    /// @dev What a holder has, at most 2^128 - 1.
+    function _amount(
+        Holding memory h,
+        Evidence calldata evidence,
+        Reader.Proof memory proof,
+        bytes32 root,
+        address holder
+    ) internal pure returns (uint256) {
+        uint256 word = _word(evidence, proof, root, _slotOf(h, holder));
+        uint256 bits = word >> h.offset & type(uint256).max >> (256 - h.width);
+        return Math.min(Math.saturatingMul(bits, h.scale), type(uint128).max);
     }
 
     /// @dev The lesser of what each account held at the two blocks, at most 2^128 - 1.
@@ -100,42 +150,16 @@ abstract contract Holdings is IHoldings, ReentrancyGuardTransient {
         if (evidence.headers.length != 2) revert IProofRung.WrongHeaderCount(2, 2, evidence.headers.length);
         Reader.chainOf(0, address(0), accounts);
         Reader.Proof memory proof = Reader.start(evidence);
-        bytes32 root =
-            _keeperRoot(claims, evidence, proof, _stateRoot(evidence.headers[0], incident.onset), true);
+        bytes32 root = _header(evidence.headers[0], incident.onset).stateRoot;
+        root = _keeperRoot(claims, evidence, proof, root, true);
         held = _amounts(claims.holding, evidence, proof, root, accounts);
-        root = _keeperRoot(claims, evidence, proof, _stateRoot(evidence.headers[1], incident.reading), false);
+        root = _header(evidence.headers[1], incident.reading).stateRoot;
+        root = _keeperRoot(claims, evidence, proof, root, false);
         uint256[] memory later = _amounts(claims.holding, evidence, proof, root, accounts);
         for (uint256 i; i < held.length; ++i) {
             held[i] = Math.min(held[i], later[i]);
         }
         Trie.done(evidence.paths, proof.cursor);
-    }
-
-    function _stateRoot(bytes calldata encoded, uint64 number) private view returns (bytes32) {
-        Header.Parsed memory header = history.verify(encoded);
-        if (header.number != number) revert IProofRung.WrongBlock(number, header.number);
-        return header.stateRoot;
-    }
-
-    /// @dev Code and pin must be theirs at the onset. What they are at the reading makes no difference: there the word
-    ///      can only lower what counts, and a bad upgrade must not deny what it took.
-    function _keeperRoot(
-        Claims memory claims,
-        Evidence calldata evidence,
-        Reader.Proof memory proof,
-        bytes32 stateRoot,
-        bool onset
-    ) private pure returns (bytes32 root) {
-        address keeper = claims.keeper.account;
-        Trie.Account memory account;
-        (account, proof.cursor) = Trie.account(proof.nodes, evidence.paths, proof.cursor, stateRoot, keeper);
-        root = account.storageRoot;
-        if (!onset) return root;
-        if (account.codeHash != claims.keeper.codeHash) revert IProofRung.Undecided(keeper);
-        if (claims.pin == 0) return root;
-        if (_word(evidence, proof, root, claims.pin) != uint256(claims.pinned)) {
-            revert IProofRung.Undecided(keeper);
-        }
     }
 
     function _amounts(
@@ -147,9 +171,7 @@ abstract contract Holdings is IHoldings, ReentrancyGuardTransient {
     ) private pure returns (uint256[] memory amounts) {
         amounts = new uint256[](accounts.length);
         for (uint256 i; i < amounts.length; ++i) {
-            uint256 word = _word(evidence, proof, root, _slotOf(h, accounts[i]));
-            uint256 bits = word >> h.offset & type(uint256).max >> (256 - h.width);
-            amounts[i] = Math.min(Math.saturatingMul(bits, h.scale), type(uint128).max);
+            amounts[i] = _amount(h, evidence, proof, root, accounts[i]);
         }
     }
 
