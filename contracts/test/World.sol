@@ -136,6 +136,29 @@ abstract contract World is Base {
         evidence.newcomers = new uint256[](0);
     }
 
+    /// @dev What accounts held at both blocks, and at the onset a pinned word of the keeper before.
+    function pinnedOf(
+        GaugeSpec memory spec,
+        bytes32 pin,
+        uint256 onset,
+        uint256 later,
+        address[] memory accounts
+    ) internal view returns (Evidence memory evidence) {
+        Bundle memory bundle = _bundle();
+        evidence.headers = new bytes[](2);
+        (evidence.headers[0], evidence.headers[1]) = (headerOf(onset), headerOf(later));
+        address keeper = spec.accounts[spec.holding.account].account;
+        _walkAccount(bundle, onset, keeper);
+        _walkSlot(bundle, onset, keeper, pin);
+        for (uint256 i; i < accounts.length; ++i) {
+            _walkSlot(bundle, onset, keeper, slotFor(spec, accounts[i]));
+        }
+        _walkHoldings(bundle, spec, later, accounts);
+        (evidence.nodes, evidence.paths) = (bundle.nodes, bundle.paths);
+        evidence.holders = new address[](0);
+        evidence.newcomers = new uint256[](0);
+    }
+
     /// @dev A receipt of block `number`, then what one account held at `onset`.
     function logOf(
         GaugeSpec memory spec,

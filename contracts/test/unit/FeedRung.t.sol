@@ -5,7 +5,7 @@ import {Sources} from "breakwater/interfaces/IFeed.sol";
 import {DepegTerms, IFeedRung, Run} from "breakwater/interfaces/IFeedRung.sol";
 import {IHoldings} from "breakwater/interfaces/IHoldings.sol";
 import {IIncidents, Incident, Rung, Status} from "breakwater/interfaces/IIncidents.sol";
-import {Evidence} from "breakwater/interfaces/IProofRung.sol";
+import {Evidence, IProofRung} from "breakwater/interfaces/IProofRung.sol";
 import {Trigger} from "breakwater/interfaces/ITriggers.sol";
 import {TriggerFixture} from "../TriggerFixture.sol";
 import {Aggregator, Malice} from "../PriceSources.sol";
@@ -586,6 +586,65 @@ contract FeedRungTest is TriggerFixture {
         feedRung.provePositions(id, accounts, evidence);
         assertEq(incidents.positionLost(id, alice), 4_000e6);
         assertEq(incidents.positionLost(id, bob), 30_000e6);
+    }
+
+    /// @dev A keeper that is another contract at the onset keeps other words there.
+    function test_otherCodeAtTheOnsetIsUndecided() public {
+        setAccount(VAULT, 0, keccak256("another code"));
+        (uint256 id, uint256 onset, uint256 reading) = _proven();
+        address[] memory accounts = holdersOf(alice);
+        Evidence memory evidence = holdingsOf(onset, reading, accounts);
+        expectRevert(abi.encodeWithSelector(IProofRung.Undecided.selector, VAULT));
+        feedRung.provePositions(id, accounts, evidence);
+    }
+
+    function _pinned(uint256 word) private returns (uint256 id, address[] memory accounts, Evidence memory) {
+        DepegTerms memory t = depeg();
+        (t.claims.pin, t.claims.pinned) = (keccak256("implementation"), bytes32(uint256(7)));
+        trigger = enrol(t);
+        setWord(VAULT, t.claims.pin, word);
+        uint256 onset;
+        uint256 reading;
+        (id, onset, reading) = _proven();
+        accounts = holdersOf(alice);
+        return (id, accounts, pinnedOf(vaultSpec(), t.claims.pin, onset, reading, accounts));
+    }
+
+    function test_pinnedWordIsProvenAtTheOnset() public {
+        (uint256 id, address[] memory accounts, Evidence memory evidence) = _pinned(7);
+        feedRung.provePositions(id, accounts, evidence);
+        assertEq(incidents.positionLost(id, alice), 4_000e6);
+    }
+
+    function test_otherImplementationAtTheOnsetIsUndecided() public {
+        (uint256 id, address[] memory accounts, Evidence memory evidence) = _pinned(8);
+        expectRevert(abi.encodeWithSelector(IProofRung.Undecided.selector, VAULT));
+        feedRung.provePositions(id, accounts, evidence);
+    }
+
+    function test_otherBlocksAreRefused() public {
+        (uint256 id, uint256 onset, uint256 reading) = _proven();
+        address[] memory accounts = holdersOf(alice);
+        Evidence memory evidence = holdingsOf(reading, reading, accounts);
+        expectRevert(abi.encodeWithSelector(IProofRung.WrongBlock.selector, onset, reading));
+        feedRung.provePositions(id, accounts, evidence);
+        evidence = holdingsOf(onset, onset, accounts);
+        expectRevert(abi.encodeWithSelector(IProofRung.WrongBlock.selector, reading, onset));
+        feedRung.provePositions(id, accounts, evidence);
+        evidence.headers = new bytes[](1);
+        expectRevert(abi.encodeWithSelector(IProofRung.WrongHeaderCount.selector, 2, 2, 1));
+        feedRung.provePositions(id, accounts, evidence);
+    }
+
+    function test_withoutHoldingsNothingIsProven() public {
+        DepegTerms memory t = depeg();
+        delete t.claims;
+        trigger = enrol(t);
+        (uint256 id, uint256 onset, uint256 reading) = _proven();
+        address[] memory accounts = holdersOf(alice);
+        Evidence memory evidence = holdingsOf(onset, reading, accounts);
+        expectRevert(abi.encodeWithSelector(IHoldings.NoHoldings.selector, trigger));
+        feedRung.provePositions(id, accounts, evidence);
     }
 
     function test_reviewLowersProvenPositions() public {
