@@ -4,17 +4,8 @@
 mod support;
 
 use serde_json::Value;
-use support::stage::{DAY, Stage, Who};
+use support::stage::{DAY, Stage, Who, change, number};
 use support::{has_anvil, stderr, stdout};
-
-fn change<'a>(told: &'a Value, what: &str) -> &'a Value {
-    let changes = told["changes"].as_array().unwrap();
-    changes.iter().find(|change| change["what"] == what).unwrap_or_else(|| panic!("{what}: {told}"))
-}
-
-fn number(value: &Value) -> u128 {
-    value.as_str().unwrap().parse().unwrap()
-}
 
 #[test]
 fn a_buyer_looks_quotes_and_buys() {

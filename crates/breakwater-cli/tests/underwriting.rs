@@ -3,14 +3,8 @@
 
 mod support;
 
-use serde_json::Value;
-use support::stage::{DAY, Stage, Who};
+use support::stage::{DAY, Stage, Who, change};
 use support::{has_anvil, stderr, stdout};
-
-fn change<'a>(told: &'a Value, what: &str) -> &'a Value {
-    let changes = told["changes"].as_array().unwrap();
-    changes.iter().find(|change| change["what"] == what).unwrap_or_else(|| panic!("{what}: {told}"))
-}
 
 #[test]
 fn money_goes_in_is_locked_and_comes_out_again() {

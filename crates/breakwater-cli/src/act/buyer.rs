@@ -221,7 +221,7 @@ pub(crate) async fn buy(asked: &Buy, screen: &Screen) -> Result<Outcome, Failure
     let purchase = purchase(asked, &scene, &cover, offer, sum, limit, signer.address(), bench.time).await?;
     let steps = pay(asked, &scene, &cover, &signer, &mut bench, purchase, limit).await?;
     let title = format!(
-        "buying {} of {} from pool {} for at most {}",
+        "buying {} of {} cover from pool {} for at most {}",
         cover.token.show(U256::from(sum)),
         cover.kind(),
         scene.pool_name(offer.pool),
@@ -233,9 +233,7 @@ pub(crate) async fn buy(asked: &Buy, screen: &Screen) -> Result<Outcome, Failure
         let bought = logs.iter().find_map(|log| Policies::Bought::decode_log(log).ok());
         bought.map_or_else(Vec::new, |bought| facts(&bought.data, &unit))
     });
-    // The trial of the offer brought the pool up to now, which the purchase does itself: begin afresh.
-    let bench = scene.bench().await?;
-    run::run(&asked.act, &scene, &signer, bench, plan, screen).await
+    run::run(&asked.act, &scene, &signer, plan, screen).await
 }
 
 fn facts(bought: &Policies::Bought, unit: &crate::act::units::Token) -> Vec<Fact> {

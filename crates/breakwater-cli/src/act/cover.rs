@@ -62,9 +62,11 @@ impl Cover {
         Ok(Self { id, terms, gauge, token })
     }
 
-    /// "position cover" or "protocol cover".
+    /// What kind of cover it is, as `Kind` in `ICatalog.sol` numbers them.
     pub(crate) fn kind(&self) -> &'static str {
-        if self.terms.kind == 1 { "protocol cover" } else { "position cover" }
+        const KINDS: [&str; 8] =
+            ["position", "protocol", "liquidity", "oracle", "governance", "upgrade", "depeg", "custom"];
+        KINDS.get(usize::from(self.terms.kind)).copied().unwrap_or("unknown")
     }
 
     /// The wording and its hash; a text that does not hash to what was listed is not shown.

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use crate::act::bench::Step;
 use crate::act::capital::{Layer, Place};
 use crate::act::cover::Cover;
-use crate::act::frame::{Act, Scene, Signer};
+use crate::act::frame::{Act, Scene};
 use crate::act::probe::Probe;
 use crate::act::run::{self, Plan};
 use crate::act::units::{Quantity, parse_percent, percent};
@@ -116,7 +116,7 @@ async fn set_product(asked: &SetProduct, screen: &Screen) -> Result<Outcome, Fai
             vec![("effective_at", Quantity::Time(set.effectiveAt.saturating_to()))]
         })
     });
-    finish(&asked.act, &scene, &signer, plan, screen).await
+    run::run(&asked.act, &scene, &signer, plan, screen).await
 }
 
 async fn lock(asked: &Lock, locks: bool, screen: &Screen) -> Result<Outcome, Failure> {
@@ -139,7 +139,7 @@ async fn lock(asked: &Lock, locks: bool, screen: &Screen) -> Result<Outcome, Fai
     let probes = vec![Probe::new("locked junior shares", pool, &Pool::lockedCall {}, move |units| {
         Quantity::Amount(units, unit.clone())
     })];
-    finish(&asked.act, &scene, &signer, Plan::new(command, title, vec![step], probes), screen).await
+    run::run(&asked.act, &scene, &signer, Plan::new(command, title, vec![step], probes), screen).await
 }
 
 /// To lock: what is not locked yet. To unlock: the whole lock.
@@ -156,15 +156,4 @@ async fn all(
     }
     let balance = scene.view(tranche, &Tranche::balanceOfCall { account: curator }).await?;
     Ok(balance.saturating_sub(locked))
-}
-
-async fn finish(
-    act: &Act,
-    scene: &Scene,
-    signer: &Signer,
-    plan: Plan,
-    screen: &Screen,
-) -> Result<Outcome, Failure> {
-    let bench = scene.bench().await?;
-    run::run(act, scene, signer, bench, plan, screen).await
 }

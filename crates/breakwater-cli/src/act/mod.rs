@@ -11,6 +11,9 @@ mod consent;
 mod cover;
 mod curator;
 mod frame;
+mod held;
+mod holder;
+mod incidents;
 mod permit;
 mod probe;
 mod run;
@@ -37,6 +40,25 @@ pub(crate) enum Act {
     Consent(consent::Consent),
     /// The wording of a product, as its hash fixes it
     Wording(buyer::WordingOf),
+    /// Policies with where they stand and what they are owed
+    Policies(held::PoliciesOf),
+    /// End a policy before its time and get back what is not earned
+    Cancel(holder::Cancel),
+    /// Insure less and get back what is not earned
+    Lower(holder::Lower),
+    /// Hand a policy over to somebody else
+    Transfer(holder::Transfer),
+    /// Have policies paid for an incident
+    Settle(holder::Settle),
+    /// Send what a pool owes an account
+    Withdraw(holder::Withdraw),
+    /// What was lost, and what is held for it
+    Incidents {
+        #[command(subcommand)]
+        command: incidents::IncidentsCommand,
+    },
+    /// Keep a block's hash for ever, so that proofs of it stay possible
+    Anchor(incidents::Anchor),
     /// Pools: capital, what it stands behind, state
     Pools(capital::Pools),
     /// Tranches of a pool: assets, what can leave, when
@@ -62,6 +84,14 @@ pub(crate) async fn run(command: Act, screen: &Screen) -> Result<Outcome, Failur
         Act::Buy(asked) => buyer::buy(&asked, screen).await,
         Act::Consent(asked) => consent::consent(&asked, screen).await,
         Act::Wording(asked) => buyer::wording(&asked, screen).await,
+        Act::Policies(asked) => held::policies(&asked, screen).await,
+        Act::Cancel(asked) => holder::cancel(&asked, screen).await,
+        Act::Lower(asked) => holder::lower(&asked, screen).await,
+        Act::Transfer(asked) => holder::transfer(&asked, screen).await,
+        Act::Settle(asked) => holder::settle(&asked, screen).await,
+        Act::Withdraw(asked) => holder::withdraw(&asked, screen).await,
+        Act::Incidents { command } => incidents::incidents(&command, screen).await,
+        Act::Anchor(asked) => incidents::anchor(&asked, screen).await,
         Act::Pools(asked) => capital::pools(&asked, screen).await,
         Act::Tranches(asked) => capital::tranches(&asked, screen).await,
         Act::Deposit(asked) => underwriter::deposit(&asked, screen).await,

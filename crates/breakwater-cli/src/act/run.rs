@@ -73,16 +73,15 @@ struct Done {
     steps: Vec<Value>,
 }
 
-/// Tries the plan on `bench`, and carries it out unless this is a dry run.
+/// Tries the plan on the newest state, and carries it out unless this is a dry run.
 pub(crate) async fn run(
     act: &Act,
     scene: &Scene,
     signer: &Signer,
-    bench: Bench,
     plan: Plan,
     screen: &Screen,
 ) -> Result<Outcome, Failure> {
-    let done = try_out(&plan, signer, bench).await?;
+    let done = try_out(&plan, signer, scene.bench().await?).await?;
     screen.say(&plan.title);
     let done = match act.dry_run {
         true => done,

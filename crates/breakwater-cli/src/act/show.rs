@@ -30,7 +30,7 @@ pub(crate) fn quote(
     let token = &cover.token;
     let terms = &cover.terms;
     let lines = [
-        ("cover", format!("{} of {} (product {})", cover.kind(), cover.gauge.account, cover.id)),
+        ("cover", format!("{} cover of {} (product {})", cover.kind(), cover.gauge.account, cover.id)),
         ("sum insured", token.show(U256::from(sum))),
         ("premium", format!("{}, {} a year", token.show(best.premium), percent(best.rate))),
         ("at most", format!("{} with the slippage that was named", token.show(limit(best)))),

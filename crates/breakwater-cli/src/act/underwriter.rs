@@ -132,7 +132,7 @@ pub(crate) async fn deposit(asked: &Deposit, screen: &Screen) -> Result<Outcome,
             ]
         })
     });
-    run::run(&asked.act, &scene, &signer, bench, plan, screen).await
+    run::run(&asked.act, &scene, &signer, plan, screen).await
 }
 
 /// Requests a redemption.
@@ -166,8 +166,7 @@ pub(crate) async fn redeem(asked: &Redeem, screen: &Screen) -> Result<Outcome, F
             ]
         })
     });
-    let bench = scene.bench().await?;
-    run::run(&asked.act, &scene, &signer, bench, plan, screen).await
+    run::run(&asked.act, &scene, &signer, plan, screen).await
 }
 
 async fn shares(asked: &Redeem, scene: &Scene, place: &Place, owner: Address) -> Result<U256, Failure> {
@@ -202,8 +201,7 @@ pub(crate) async fn claim(asked: &Claim, screen: &Screen) -> Result<Outcome, Fai
         Probe::balance("assets of the controller", &place.asset, controller),
     ];
     let plan = Plan::new("claim", title, steps, probes);
-    let bench = scene.bench().await?;
-    run::run(&asked.act, &scene, &signer, bench, plan, screen).await
+    run::run(&asked.act, &scene, &signer, plan, screen).await
 }
 
 /// Claims that could be made if everything were ready, with the sentence for one that is not.

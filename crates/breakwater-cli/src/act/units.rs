@@ -2,7 +2,7 @@
 //!
 //! Whatever a person types is exact or refused; nothing is rounded on the way in.
 
-use alloy::primitives::{Address, U256};
+use alloy::primitives::{Address, B256, U256};
 use breakwater_primitives::DAY;
 use jiff::{Timestamp, civil, tz::TimeZone};
 use serde_json::{Value, json};
@@ -67,6 +67,10 @@ pub(crate) enum Quantity {
     Wad(U256),
     /// An account.
     Account(Address),
+    /// A hash or an id.
+    Id(B256),
+    /// Words.
+    Text(String),
     /// There is no such thing.
     Nothing,
 }
@@ -81,16 +85,20 @@ impl Quantity {
             Self::Time(seconds) => utc(*seconds),
             Self::Wad(wad) => percent(*wad),
             Self::Account(account) => account.to_string(),
+            Self::Id(id) => id.to_string(),
+            Self::Text(text) => text.clone(),
             Self::Nothing => "-".to_owned(),
         }
     }
 
-    /// For scripts: integers that may exceed 53 bits as decimal strings, times and spans in seconds.
+    /// For scripts: integers that may exceed 53 bits as decimal strings, times in seconds.
     pub(crate) fn json(&self) -> Value {
         match self {
             Self::Amount(number, _) | Self::Number(number) | Self::Wad(number) => number.to_string().into(),
             Self::Time(seconds) => (*seconds).into(),
             Self::Account(account) => json!(account),
+            Self::Id(id) => json!(id),
+            Self::Text(text) => text.clone().into(),
             Self::Nothing => Value::Null,
         }
     }
@@ -103,6 +111,8 @@ impl Quantity {
             Self::Time(_) => "time",
             Self::Wad(_) => "wad",
             Self::Account(_) => "account",
+            Self::Id(_) => "id",
+            Self::Text(_) => "text",
             Self::Nothing => "none",
         }
     }

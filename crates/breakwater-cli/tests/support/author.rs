@@ -238,7 +238,8 @@ fn sign(from: &str, to: Option<Address>, data: Bytes, nonce: u64) -> Bytes {
     TxEnvelope::from(transaction.into_signed(signature)).encoded_2718().into()
 }
 
-fn creation_code(name: &str) -> Bytes {
+/// Creation code of a committed artifact.
+pub(crate) fn creation_code(name: &str) -> Bytes {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../contracts/artifacts/{name}.json"));
     let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let artifact: Value = serde_json::from_str(&text).unwrap();

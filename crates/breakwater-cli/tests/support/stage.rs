@@ -54,6 +54,17 @@ pub(crate) struct Stage {
 impl Stage {
     /// Deploys through the command, lists a gauge and a product, and hands out dollars.
     pub(crate) fn build() -> Self {
+        let arguments =
+            DemoToken::constructorCall { name: "Dollar".into(), symbol: "dUSD".into(), decimals_: 6 };
+        Self::build_with([DemoToken::BYTECODE.as_ref(), &arguments.abi_encode()].concat())
+    }
+
+    /// The same on another asset: the artifact of a token of six decimals that anyone may mint.
+    pub(crate) fn build_on(token: &str) -> Self {
+        Self::build_with(super::author::creation_code(token).to_vec())
+    }
+
+    fn build_with(asset: Vec<u8>) -> Self {
         let anvil = Anvil::builder().hardfork("prague").start().unwrap();
         let runtime = Runtime::new().unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -68,7 +79,7 @@ impl Stage {
             folder,
         };
         stage.mine(1);
-        stage.asset = stage.create_asset();
+        stage.asset = stage.create(asset);
         stage.deploy();
         stage.gauge = stage.list_gauge();
         stage.product = stage.list_product();
@@ -252,10 +263,7 @@ impl Stage {
             .to_vec()
     }
 
-    fn create_asset(&self) -> Address {
-        let arguments =
-            DemoToken::constructorCall { name: "Dollar".into(), symbol: "dUSD".into(), decimals_: 6 };
-        let code = [DemoToken::BYTECODE.as_ref(), &arguments.abi_encode()].concat();
+    fn create(&self, code: Vec<u8>) -> Address {
         let receipt = self.send_raw(self.address(Who::Deployer), None, code.into());
         serde_json::from_value(receipt["contractAddress"].clone()).unwrap()
     }
@@ -394,4 +402,15 @@ fn blank() -> Deployment {
 
 fn slot(number: u64) -> B256 {
     B256::from(U256::from(number))
+}
+
+/// What a command says of one of the numbers that it looks at.
+pub(crate) fn change<'a>(told: &'a Value, what: &str) -> &'a Value {
+    let changes = told["changes"].as_array().unwrap();
+    changes.iter().find(|change| change["what"] == what).unwrap_or_else(|| panic!("{what}: {told}"))
+}
+
+/// An amount of a JSON answer.
+pub(crate) fn number(value: &Value) -> u128 {
+    value.as_str().unwrap().parse().unwrap()
 }
