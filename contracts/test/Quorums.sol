@@ -38,7 +38,7 @@ abstract contract Quorums is Fixture {
 
     function wire(address rungContract) internal virtual override {
         bondToken = new Token("BOND", 6);
-        reporters = new Reporters(address(manager), address(bondToken), SINK, MIN_BOND, UNBOND, PROVER_BPS);
+        reporters = new Reporters(address(manager), address(bondToken), SINK, MIN_BOND, UNBOND, PROVER_BPS, 3);
         quorum = new QuorumRung(incidents, reporters, rung, REPORT_BOND, CHALLENGE_BOND);
         address[] memory users = new address[](1);
         users[0] = address(quorum);
@@ -48,7 +48,6 @@ abstract contract Quorums is Fixture {
         (contracts[0], contracts[1], contracts[2]) = (rungContract, address(quorum), assemblyFor());
         (rungs[0], rungs[1], rungs[2]) = (Rung.Proof, Rung.Quorum, Rung.Assembly);
         incidents.wire(address(policies), contracts, rungs);
-        reporters.setQuorum(3);
         string[4] memory names = ["rita", "remy", "rosa", "rolf"];
         for (uint256 i; i < 4; ++i) {
             (address account, uint256 key) = makeKey(names[i]);

@@ -92,6 +92,8 @@ interface IReporters {
     /// @notice The signer set: how many must sign, and who may, strictly ascending.
     function members() external view returns (uint256 quorum, address[] memory reporters);
     function signerSet() external view returns (bytes32);
+    /// @notice Whether a contract may hold and slash bonds; never changes once wired.
+    function isUser(address account) external view returns (bool);
     function isReporter(address account) external view returns (bool);
     /// @notice `bonded` includes `held`; `leaving` does not count to either.
     function bondOf(address reporter)

@@ -40,8 +40,8 @@ contract Reporters is IReporters, AccessManaged, ReentrancyGuardTransient {
     /// @inheritdoc IReporters
     uint16 public immutable proverBps;
 
-    /// @dev Whoever is in it never changes once it was wired.
-    mapping(address user => bool wired) private _users;
+    /// @inheritdoc IReporters
+    mapping(address account => bool user) public isUser;
     bool private _wired;
     /// @inheritdoc IReporters
     uint256 public quorum;
@@ -58,13 +58,15 @@ contract Reporters is IReporters, AccessManaged, ReentrancyGuardTransient {
     /// @param minBond_ units of `asset_`, at least 1.
     /// @param unbondDelay_ seconds, at least one day; each user checks that it is long enough for what it judges.
     /// @param proverBps_ at most half.
+    /// @param quorum_ how many must sign, 1 to 32; governance may change it.
     constructor(
         address authority,
         address asset_,
         address sink_,
         uint128 minBond_,
         uint32 unbondDelay_,
-        uint16 proverBps_
+        uint16 proverBps_,
+        uint256 quorum_
     ) AccessManaged(authority) {
         if (asset_ == address(0)) revert OutOfRange("asset", 0);
         if (sink_ == address(0) || sink_ == address(this)) revert OutOfRange("sink", uint160(sink_));
@@ -72,9 +74,7 @@ contract Reporters is IReporters, AccessManaged, ReentrancyGuardTransient {
         if (unbondDelay_ < 1 days) revert OutOfRange("unbondDelay", unbondDelay_);
         if (proverBps_ > MAX_PROVER_BPS) revert OutOfRange("proverBps", proverBps_);
         (asset, sink, minBond, unbondDelay, proverBps) = (asset_, sink_, minBond_, unbondDelay_, proverBps_);
-        // One of one, until governance asks for more.
-        quorum = 1;
-        emit QuorumSet(1);
+        _setQuorum(quorum_);
     }
 
     // ----- governance -----
@@ -84,7 +84,7 @@ contract Reporters is IReporters, AccessManaged, ReentrancyGuardTransient {
         if (_wired) revert AlreadyWired();
         _wired = true;
         for (uint256 i; i < users.length; ++i) {
-            _users[users[i]] = true;
+            isUser[users[i]] = true;
         }
         emit Wired(users);
     }
@@ -114,10 +114,7 @@ contract Reporters is IReporters, AccessManaged, ReentrancyGuardTransient {
 
     /// @inheritdoc IReporters
     function setQuorum(uint256 quorum_) external restricted {
-        if (quorum_ == 0 || quorum_ > MAX_REPORTERS) revert OutOfRange("quorum", quorum_);
-        _checkMajority(quorum_, _members.length);
-        quorum = quorum_;
-        emit QuorumSet(quorum_);
+        _setQuorum(quorum_);
     }
 
     // ----- reporters -----
@@ -256,6 +253,13 @@ contract Reporters is IReporters, AccessManaged, ReentrancyGuardTransient {
 
     // ----- internals -----
 
+    function _setQuorum(uint256 quorum_) private {
+        if (quorum_ == 0 || quorum_ > MAX_REPORTERS) revert OutOfRange("quorum", quorum_);
+        _checkMajority(quorum_, _members.length);
+        quorum = quorum_;
+        emit QuorumSet(quorum_);
+    }
+
     function _remove(address reporter, Bond storage own) private {
         own.active = false;
         uint256 last = _members.length - 1;
@@ -269,7 +273,7 @@ contract Reporters is IReporters, AccessManaged, ReentrancyGuardTransient {
     }
 
     function _checkUser() private view {
-        if (!_users[msg.sender]) revert NotUser(msg.sender);
+        if (!isUser[msg.sender]) revert NotUser(msg.sender);
     }
 
     function _checkFree(address reporter, Bond storage own, uint128 amount) private view {

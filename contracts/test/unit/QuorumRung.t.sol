@@ -31,7 +31,7 @@ contract QuorumRungTest is Quorums {
     /// @dev A bond must not leave before what it signed is judged.
     function test_bondsOutlastTheLadder() public {
         uint32 least = WINDOW + uint32(QUORUM_WINDOW + ASSEMBLY_WINDOW) * 15;
-        Reporters hasty = new Reporters(address(manager), address(bondToken), SINK, 1, least - 1, 0);
+        Reporters hasty = new Reporters(address(manager), address(bondToken), SINK, 1, least - 1, 0, 1);
         expectRevert(abi.encodeWithSelector(IQuorumRung.UnbondDelayTooShort.selector, least, least - 1));
         new QuorumRung(incidents, hasty, rung, 1, 1);
     }

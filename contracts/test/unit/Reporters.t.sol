@@ -14,7 +14,7 @@ contract ReportersTest is Quorums {
     bytes32 private constant OTHER = keccak256("another report");
 
     function _user(address who) private returns (Reporters own) {
-        own = new Reporters(address(manager), address(bondToken), SINK, MIN_BOND, UNBOND, PROVER_BPS);
+        own = new Reporters(address(manager), address(bondToken), SINK, MIN_BOND, UNBOND, PROVER_BPS, 3);
         address[] memory users = new address[](1);
         users[0] = who;
         own.wire(users);
@@ -35,15 +35,17 @@ contract ReportersTest is Quorums {
         address t = address(bondToken);
         bytes4 range = IReporters.OutOfRange.selector;
         expectRevert(abi.encodeWithSelector(range, bytes32("asset"), 0));
-        new Reporters(m, address(0), SINK, 1, 1 days, 0);
+        new Reporters(m, address(0), SINK, 1, 1 days, 0, 1);
         expectRevert(abi.encodeWithSelector(range, bytes32("sink"), 0));
-        new Reporters(m, t, address(0), 1, 1 days, 0);
+        new Reporters(m, t, address(0), 1, 1 days, 0, 1);
         expectRevert(abi.encodeWithSelector(range, bytes32("minBond"), 0));
-        new Reporters(m, t, SINK, 0, 1 days, 0);
+        new Reporters(m, t, SINK, 0, 1 days, 0, 1);
         expectRevert(abi.encodeWithSelector(range, bytes32("unbondDelay"), 1 days - 1));
-        new Reporters(m, t, SINK, 1, 1 days - 1, 0);
+        new Reporters(m, t, SINK, 1, 1 days - 1, 0, 1);
         expectRevert(abi.encodeWithSelector(range, bytes32("proverBps"), 5001));
-        new Reporters(m, t, SINK, 1, 1 days, 5001);
+        new Reporters(m, t, SINK, 1, 1 days, 5001, 1);
+        expectRevert(abi.encodeWithSelector(range, bytes32("quorum"), 0));
+        new Reporters(m, t, SINK, 1, 1 days, 0, 0);
     }
 
     function test_wiredOnceByGovernance() public {
@@ -131,7 +133,7 @@ contract ReportersTest is Quorums {
 
     function test_bondIsWhatArrives() public {
         FeeToken fee = new FeeToken();
-        Reporters own = new Reporters(address(manager), address(fee), SINK, 1, 1 days, 0);
+        Reporters own = new Reporters(address(manager), address(fee), SINK, 1, 1 days, 0, 1);
         fee.mint(bob, 100);
         vm.startPrank(bob);
         fee.approve(address(own), 100);

@@ -108,6 +108,7 @@ contract Disputants is Base {
         LossReport memory second = _lies[_draw() % _lies.length];
         (second.onset, second.reading) = (first.onset, first.reading);
         address liar = reporter(2 + _draw() % 3);
+        if (_draw() % 3 == 0) _flee(liar);
         address[] memory signers = new address[](1);
         signers[0] = liar;
         bytes memory one = _sign(first, signers)[0];
@@ -120,7 +121,7 @@ contract Disputants is Base {
 
     function bond() external {
         address who = reporter(_draw() % REPORTERS);
-        uint128 amount = uint128(1 + _draw() % 20_000e6);
+        uint128 amount = uint128(10_000e6 + _draw() % 20_000e6);
         BONDS.mint(who, amount);
         minted[who] += amount;
         vm.startPrank(who);
@@ -262,7 +263,7 @@ contract Disputants is Base {
         bool dispute = incident.status == Status.Disputed;
         if (incident.status != Status.Dwelling && !dispute) return;
         // Disputes mostly have their time.
-        if (dispute && _draw() % 8 != 0) return;
+        if (dispute && _draw() % 4 != 0) return;
         uint128 asserted = INCIDENTS.asserted(id);
         if (vm.getBlockNumber() <= incident.dwellEnd) vm.roll(incident.dwellEnd + 1);
         INCIDENTS.finalise(id);
@@ -307,6 +308,14 @@ contract Disputants is Base {
     }
 
     // ----- internals -----
+
+    /// @dev Whoever is about to be caught takes out what it can.
+    function _flee(address liar) private {
+        (uint128 bonded, uint128 held,,) = REGISTRY.bondOf(liar);
+        if (bonded == held) return;
+        vm.prank(liar);
+        REGISTRY.unbond(bonded - held);
+    }
 
     function _commit(uint256 index) private {
         uint256 id = INCIDENTS.count();
