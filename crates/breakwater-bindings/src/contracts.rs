@@ -14,6 +14,10 @@ sol! {
 }
 sol! {
     #![sol(all_derives = true)]
+    BreakwaterToken, concat!(env!("OUT_DIR"), "/BreakwaterToken.json")
+}
+sol! {
+    #![sol(all_derives = true)]
     Catalog, concat!(env!("OUT_DIR"), "/Catalog.json")
 }
 sol! {
@@ -22,11 +26,19 @@ sol! {
 }
 sol! {
     #![sol(all_derives = true)]
+    Council, concat!(env!("OUT_DIR"), "/Council.json")
+}
+sol! {
+    #![sol(all_derives = true)]
     EthereumHistory, concat!(env!("OUT_DIR"), "/EthereumHistory.json")
 }
 sol! {
     #![sol(all_derives = true)]
     Factory, concat!(env!("OUT_DIR"), "/Factory.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    Identities, concat!(env!("OUT_DIR"), "/Identities.json")
 }
 sol! {
     #![sol(all_derives = true)]
@@ -47,6 +59,14 @@ sol! {
 sol! {
     #![sol(all_derives = true)]
     ProofRung, concat!(env!("OUT_DIR"), "/ProofRung.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    Signal, concat!(env!("OUT_DIR"), "/Signal.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    Timelock, concat!(env!("OUT_DIR"), "/Timelock.json")
 }
 sol! {
     #![sol(all_derives = true)]

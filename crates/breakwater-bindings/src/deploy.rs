@@ -10,7 +10,9 @@ mod plan;
 mod proxy;
 mod run;
 
-pub use config::{Config, ConfigError, PoolConfig, TimelockConfig};
-pub use plan::{Deployment, Done, LISTER, Plan, PlanError, REGISTRAR, Step, plan};
+pub use config::{Config, ConfigError, CouncilConfig, PoolConfig, TimelockConfig};
+pub use plan::{
+    Deployment, Done, Governance, IDENTITY_REGISTRAR, LISTER, Plan, PlanError, REGISTRAR, Step, plan,
+};
 pub use proxy::{PRESIGNED, PRESIGNED_COST_WEI, PROXY, PROXY_CODE, PROXY_SIGNER};
 pub use run::{Answer, Chain, Deployer, Progress, RunError, run};

@@ -16,7 +16,7 @@ pub mod gauges;
 pub mod verify;
 
 pub use contracts::{
-    AccessManager, Catalog, Certificate, EthereumHistory, Factory, Incidents, Policies, Pool, PoolDesk,
-    ProofRung, TimelockController, Tranche, Wording,
+    AccessManager, BreakwaterToken, Catalog, Certificate, Council, EthereumHistory, Factory, Identities,
+    Incidents, Policies, Pool, PoolDesk, ProofRung, Signal, Timelock, TimelockController, Tranche, Wording,
 };
 pub use deploy::{Config, Deployment, PoolConfig};

@@ -3,6 +3,7 @@
 //! The check trusts the committed artifacts and nothing else: each contract's code must be the artifact's, so
 //! what the artifact cannot do, the contract cannot do.
 
+mod council;
 mod functions;
 mod roles;
 
@@ -29,7 +30,8 @@ pub enum Verdict {
 pub struct Finding {
     /// How it came out.
     pub verdict: Verdict,
-    /// What was checked: `addresses`, `code`, `roles`, `timelock`, `functions`, `wiring`, `pools`.
+    /// What was checked: `addresses`, `code`, `roles`, `timelock`, `functions`, `wiring`, `pools`,
+    /// `council`.
     pub check: &'static str,
     /// What was found, in a sentence.
     pub what: String,
@@ -79,6 +81,7 @@ pub async fn verify<C: Chain>(
     check.codes().await?;
     check.wiring().await?;
     check.pools().await?;
+    council::check(&mut check).await?;
     roles::check(&mut check).await?;
     functions::check(&mut check).await?;
     Ok(check.findings)
@@ -106,7 +109,7 @@ impl<C: Chain> Check<'_, C> {
     async fn codes(&mut self) -> Result<(), VerifyError<C::Error>> {
         let to = self.deployment;
         for (name, address) in [
-            ("TimelockController", to.timelock),
+            (if to.governance.is_some() { "Timelock" } else { "TimelockController" }, to.timelock),
             ("AccessManager", to.access_manager),
             ("EthereumHistory", to.history),
             ("Wording", to.wording),

@@ -8,10 +8,10 @@ mod local;
 
 use alloy::primitives::{Bytes, U64, keccak256};
 use alloy::sol_types::SolCall;
-use breakwater_bindings::deploy::{Answer, Chain, LISTER, PROXY, Progress, RunError, plan, run};
+use breakwater_bindings::deploy::{Answer, Chain, Governance, LISTER, PROXY, Progress, RunError, plan, run};
 use breakwater_bindings::verify::{Finding, Verdict, verify};
-use breakwater_bindings::{AccessManager, Catalog, Config, Deployment, Incidents};
-use local::{Local, config};
+use breakwater_bindings::{AccessManager, Catalog, Config, Deployment, Incidents, TimelockController};
+use local::{Local, config, with_council};
 use serde_json::Value;
 
 async fn deploy(local: &Local) -> (Config, Deployment) {
@@ -98,6 +98,35 @@ async fn what_somebody_changed_is_found() {
     assert!(
         broken(&verify(&local, &other).await.unwrap()).iter().any(|finding| finding.check == "addresses")
     );
+}
+
+/// With a council the same holds, and the timelock is nobody's but the council's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_council_holds_every_role_that_it_should() {
+    let Some(local) = Local::start("council", &[]) else { return };
+    let config = with_council(&local).await;
+    let deployment = run(&plan(&config).unwrap(), &local, |_, _| {}).await.unwrap();
+    let findings = verify(&local, &deployment).await.unwrap();
+    let others: Vec<&Finding> = findings.iter().filter(|f| f.verdict != Verdict::Holds).collect();
+    assert!(others.is_empty(), "{others:?}");
+    assert!(findings.iter().any(|finding| finding.check == "council"));
+    let guarded = findings.iter().filter(|finding| finding.what.contains("is for role")).count();
+    assert_eq!(guarded, 10);
+
+    // A guardian that the council replaced, and a canceller whom nobody should have made.
+    let parts = deployment.governance.clone().unwrap();
+    let role = keccak256("CANCELLER_ROLE");
+    let grant = TimelockController::grantRoleCall { role, account: config.lister };
+    local.act_as(deployment.timelock, deployment.timelock, &grant).await;
+    let findings = verify(&local, &deployment).await.unwrap();
+    let notes: Vec<&Finding> = findings.iter().filter(|f| f.verdict != Verdict::Holds).collect();
+    assert!(notes.len() == 1 && notes[0].what.starts_with("canceller"), "{notes:?}");
+
+    // A signal that knows other votes is no part of this deployment.
+    let mut other = deployment.clone();
+    other.governance = Some(Governance { signal: parts.identities, ..parts });
+    let findings = verify(&local, &other).await.unwrap();
+    assert!(broken(&findings).iter().any(|finding| finding.what.contains("Signal")), "{findings:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

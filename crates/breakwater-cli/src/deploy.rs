@@ -97,6 +97,7 @@ fn default_config(chain_id: u64, account: Address) -> Config {
             proposers: vec![account],
             executors: vec![Address::ZERO],
         },
+        council: None,
         lister: account,
         dwell_blocks: 32,
         claim_window_s: 30 * 86_400,

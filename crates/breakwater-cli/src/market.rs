@@ -300,6 +300,7 @@ async fn deploy(local: &mut Local, cast: &Cast, asset: Address, setup: Setup) ->
             proposers: vec![deployer],
             executors: vec![Address::ZERO],
         },
+        council: None,
         lister: deployer,
         dwell_blocks: DWELL,
         claim_window_s: CLAIM_WINDOW,

@@ -1,5 +1,7 @@
 //! What a deployment is made from. Its JSON form is written by hand and kept with the addresses.
 
+use std::ops::RangeInclusive;
+
 use alloy::primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +21,9 @@ pub struct Config {
     pub salt: B256,
     /// Who may change roles, and how long a change waits.
     pub timelock: TimelockConfig,
+    /// Holders of votes, to whom the timelock then belongs; none: it belongs to its proposers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub council: Option<CouncilConfig>,
     /// May list gauges.
     pub lister: Address,
     /// Blocks that counter-evidence has, at least 1.
@@ -32,7 +37,8 @@ pub struct Config {
     pub pools: Vec<PoolConfig>,
 }
 
-/// OpenZeppelin's timelock.
+/// OpenZeppelin's timelock. With a council it has no proposers but the council, and anyone executes: both lists
+/// are empty then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TimelockConfig {
@@ -43,6 +49,33 @@ pub struct TimelockConfig {
     pub proposers: Vec<Address>,
     /// May execute; the zero address: anyone.
     pub executors: Vec<Address>,
+}
+
+/// The council's first terms; see "Governance" in docs/design.md for their bounds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CouncilConfig {
+    /// Gets all votes that there will ever be.
+    pub holder: Address,
+    /// May cancel what waits, the same calls once; the zero address: nobody.
+    pub guardian: Address,
+    /// May add and remove identities.
+    pub identity_registrar: Address,
+    /// Seconds from proposal to vote.
+    #[serde(with = "decimal")]
+    pub voting_delay_s: u32,
+    /// Seconds of a vote.
+    #[serde(with = "decimal")]
+    pub voting_period_s: u32,
+    /// Seconds of a vote that stay at least once the quorum is reached.
+    #[serde(with = "decimal")]
+    pub extension_s: u32,
+    /// Votes that a proposer needs, 18 decimals.
+    #[serde(with = "decimal")]
+    pub threshold: u128,
+    /// Of the supply.
+    #[serde(with = "decimal")]
+    pub quorum_percent: u8,
 }
 
 /// One pool. bps of 10,000; wad = 1e18; times in seconds. See `PoolConfig` in `IPool.sol`.
@@ -117,12 +150,18 @@ pub enum ConfigError {
     /// Nobody could ever change a role again.
     #[error("the timelock has no {0}")]
     NobodyAtTimelock(&'static str),
+    /// A council leaves no room for others at its timelock.
+    #[error("the timelock is the council's, so it takes no {0} of the configuration")]
+    TimelockIsTheCouncils(&'static str),
     /// Two pools of one name.
     #[error("two pools are named {0:?}")]
     PoolTwice(String),
 }
 
 const WAD: u64 = 1_000_000_000_000_000_000;
+const DAY: u128 = 86_400;
+/// A hundredth of all votes.
+const MOST_THRESHOLD: u128 = 1_000_000 * WAD as u128;
 
 impl Config {
     /// Checks what the constructors would refuse, and what would leave nobody in charge.
@@ -133,13 +172,9 @@ impl Config {
         for (name, address) in [("deployer", self.deployer), ("lister", self.lister)] {
             not_zero(name, address)?;
         }
-        // Anyone may execute, but nobody in particular can propose as the zero address.
-        self.timelock.proposers.iter().try_for_each(|proposer| not_zero("timelock.proposers", *proposer))?;
-        if self.timelock.proposers.is_empty() {
-            return Err(ConfigError::NobodyAtTimelock("proposers"));
-        }
-        if self.timelock.executors.is_empty() {
-            return Err(ConfigError::NobodyAtTimelock("executors"));
+        match &self.council {
+            Some(council) => council.check(&self.timelock)?,
+            None => self.timelock.check()?,
         }
         range("dwellBlocks", "at least 1", self.dwell_blocks.into(), self.dwell_blocks > 0)?;
         range("claimWindowS", "at least 1", self.claim_window_s.into(), self.claim_window_s > 0)?;
@@ -150,6 +185,45 @@ impl Config {
             pool.check()?;
         }
         Ok(())
+    }
+}
+
+impl TimelockConfig {
+    fn check(&self) -> Result<(), ConfigError> {
+        // Anyone may execute, but nobody in particular can propose as the zero address.
+        self.proposers.iter().try_for_each(|proposer| not_zero("timelock.proposers", *proposer))?;
+        if self.proposers.is_empty() {
+            return Err(ConfigError::NobodyAtTimelock("proposers"));
+        }
+        if self.executors.is_empty() {
+            return Err(ConfigError::NobodyAtTimelock("executors"));
+        }
+        Ok(())
+    }
+}
+
+impl CouncilConfig {
+    /// The bounds that the contracts have as well.
+    fn check(&self, timelock: &TimelockConfig) -> Result<(), ConfigError> {
+        if !timelock.proposers.is_empty() {
+            return Err(ConfigError::TimelockIsTheCouncils("proposers"));
+        }
+        if !timelock.executors.is_empty() {
+            return Err(ConfigError::TimelockIsTheCouncils("executors"));
+        }
+        not_zero("council.holder", self.holder)?;
+        not_zero("council.identityRegistrar", self.identity_registrar)?;
+        let within = |field: &str, words: &'static str, bounds: RangeInclusive<u128>, got: u128| {
+            range(&format!("council.{field}"), words, got, bounds.contains(&got))
+        };
+        within("votingDelayS", "1 to 14 days", DAY..=14 * DAY, self.voting_delay_s.into())?;
+        within("votingPeriodS", "2 to 30 days", 2 * DAY..=30 * DAY, self.voting_period_s.into())?;
+        let period = self.voting_period_s.into();
+        within("extensionS", "at most votingPeriodS", 0..=period, self.extension_s.into())?;
+        within("threshold", "1 to 1,000,000 votes", 1..=MOST_THRESHOLD, self.threshold)?;
+        within("quorumPercent", "2 to 30", 2..=30, self.quorum_percent.into())?;
+        let delay = timelock.min_delay_s;
+        range("timelock.minDelayS", "at most 30 days", delay.into(), u128::from(delay) <= 30 * DAY)
     }
 }
 

@@ -10,8 +10,7 @@ use super::config::{Config, ConfigError, PoolConfig};
 use super::{clone, proxy};
 use crate::artifact::{Artifact, ArtifactError, Libraries};
 use crate::contracts::{
-    AccessManager, Catalog, Factory, Incidents, Policies, Pool, PoolDesk, ProofRung, TimelockController,
-    Wording,
+    AccessManager, Catalog, Factory, Incidents, Policies, Pool, PoolDesk, ProofRung, Wording,
 };
 use crate::decimal;
 
@@ -34,7 +33,7 @@ pub struct Deployment {
     /// No log of the deployment lies before this block.
     #[serde(with = "decimal")]
     pub from_block: u64,
-    /// OpenZeppelin's timelock, admin of the roles.
+    /// OpenZeppelin's timelock, admin of the roles; the council's own `Timelock` if there is one.
     pub timelock: Address,
     /// OpenZeppelin's access manager, which keeps the roles.
     pub access_manager: Address,
@@ -60,6 +59,9 @@ pub struct Deployment {
     pub tranche_code: Address,
     /// `Factory`, which makes and registers pools.
     pub factory: Address,
+    /// The council's contracts, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub governance: Option<Governance>,
     /// Pools of the configuration by name.
     pub pools: BTreeMap<String, Address>,
     /// What all of it was made from.
@@ -142,11 +144,11 @@ pub enum PlanError {
 pub fn plan(config: &Config) -> Result<Plan, PlanError> {
     config.check()?;
     let mut steps = Steps { config, steps: Vec::new() };
-    let deployment = steps.contracts()?;
+    let mut deployment = steps.contracts()?;
+    steps.signals(&mut deployment)?;
     steps.wire(&deployment);
     steps.roles(&deployment);
     steps.hand_over(&deployment);
-    let mut deployment = deployment;
     for pool in &config.pools {
         let address = steps.pool(&deployment, pool);
         deployment.pools.insert(pool.name.clone(), address);
@@ -162,14 +164,7 @@ struct Steps<'a> {
 impl Steps<'_> {
     fn contracts(&mut self) -> Result<Deployment, PlanError> {
         let config = self.config;
-        let timelock = TimelockController::constructorCall {
-            minDelay: U256::from(config.timelock.min_delay_s),
-            proposers: config.timelock.proposers.clone(),
-            executors: config.timelock.executors.clone(),
-            // The timelock administers itself from the start.
-            admin: Address::ZERO,
-        };
-        let timelock = self.create("TimelockController", &timelock.abi_encode())?;
+        let (timelock, governance) = self.timelock()?;
         let manager = AccessManager::constructorCall { initialAdmin: config.deployer };
         let access_manager = self.create("AccessManager", &manager.abi_encode())?;
         let history = self.create("EthereumHistory", &[])?;
@@ -205,6 +200,7 @@ impl Steps<'_> {
             pool_code: Address::ZERO,
             tranche_code: Address::ZERO,
             factory: Address::ZERO,
+            governance,
             pools: BTreeMap::new(),
             config: config.clone(),
         };
@@ -260,6 +256,7 @@ impl Steps<'_> {
         }
         self.grant(to, LISTER, self.config.lister, "lister");
         self.grant(to, REGISTRAR, to.factory, "registrar");
+        self.council_roles(to);
     }
 
     fn hand_over(&mut self, to: &Deployment) {
@@ -330,5 +327,8 @@ fn answer(to: Address, view: &impl SolCall, expected: Vec<u8>) -> Done {
     Done::Answer { to, data: view.abi_encode().into(), expected: expected.into() }
 }
 
+mod council;
 #[cfg(test)]
 mod tests;
+
+pub use council::{Governance, IDENTITY_REGISTRAR};

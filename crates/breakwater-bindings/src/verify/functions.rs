@@ -5,16 +5,16 @@ use alloy::json_abi::{Function, StateMutability};
 use alloy::primitives::{Address, FixedBytes, I256, U256};
 use alloy::sol_types::SolError;
 
-use super::{Check, Finding, Verdict, VerifyError};
+use super::{Check, Finding, Verdict, VerifyError, council};
 use crate::artifact::{Artifact, ArtifactError};
 use crate::contracts::{AccessManager, Catalog, Pool};
-use crate::deploy::{Answer, Chain, LISTER, REGISTRAR};
+use crate::deploy::{Answer, Chain, IDENTITY_REGISTRAR, LISTER, REGISTRAR};
 
 /// An account that holds no role.
 const STRANGER: Address = Address::repeat_byte(0x5a);
 
 /// Every function that a role guards, and the role; nothing else may be guarded.
-const GUARDED: [(&str, &str, u64); 5] = [
+const GUARDED: [(&str, &str, u64); 10] = [
     ("Catalog", "listGauge", LISTER),
     ("Catalog", "registerPool", REGISTRAR),
     // Closed by itself after the first call.
@@ -22,6 +22,12 @@ const GUARDED: [(&str, &str, u64); 5] = [
     // Callable by the authority alone, at the admin's demand.
     ("Catalog", "setAuthority", 0),
     ("Incidents", "setAuthority", 0),
+    ("Identities", "add", IDENTITY_REGISTRAR),
+    ("Identities", "remove", IDENTITY_REGISTRAR),
+    ("Identities", "setAuthority", 0),
+    // For later polls, within bounds.
+    ("Signal", "setTerms", 0),
+    ("Signal", "setAuthority", 0),
 ];
 
 /// Contracts that hold or move money: no function of theirs may be guarded by a role.
@@ -104,6 +110,7 @@ async fn contracts<C: Chain>(
         ("ProofRung", to.proof_rung),
         ("Factory", to.factory),
     ];
+    contracts.extend(to.governance.iter().flat_map(council::codes));
     for pool in to.pools.values() {
         contracts.push(("Pool", *pool));
         contracts.push(("PoolDesk", *pool));

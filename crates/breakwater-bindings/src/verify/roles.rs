@@ -6,7 +6,7 @@ use alloy::primitives::{Address, B256, U256, keccak256};
 
 use super::{Check, Finding, Verdict, VerifyError, at, events};
 use crate::contracts::{AccessManager, TimelockController};
-use crate::deploy::{Chain, LISTER, REGISTRAR};
+use crate::deploy::{Chain, IDENTITY_REGISTRAR, LISTER, REGISTRAR};
 
 const ADMIN: u64 = 0;
 
@@ -20,17 +20,33 @@ pub(super) async fn check<C: Chain>(check: &mut Check<'_, C>) -> Result<(), Veri
     for (role, name, expected) in [(LISTER, "lister", to.config.lister), (REGISTRAR, "registrar", to.factory)]
     {
         let holders = members.get(&role).cloned().unwrap_or_default();
-        compare(check, "roles", name, &BTreeSet::from([expected]), &holders);
+        let mut expected = BTreeSet::from([expected]);
+        // The council lists through its timelock.
+        if role == LISTER && to.governance.is_some() {
+            expected.insert(to.timelock);
+        }
+        compare(check, "roles", name, &expected, &holders);
     }
-    for (role, holders) in members.iter().filter(|(role, _)| ![ADMIN, LISTER, REGISTRAR].contains(role)) {
+    if let Some(council) = &to.config.council {
+        let holders = members.get(&IDENTITY_REGISTRAR).cloned().unwrap_or_default();
+        let expected = BTreeSet::from([council.identity_registrar]);
+        compare(check, "roles", "identity registrar", &expected, &holders);
+    }
+    let asked = known(to.config.council.is_some());
+    for (role, holders) in members.iter().filter(|(role, _)| **role != ADMIN && !asked.contains(role)) {
         let what = format!("role {role}, which no contract asks for, is held by {}", list(holders));
         check.findings.push(Finding { verdict: Verdict::Note, check: "roles", what });
     }
-    for role in [LISTER, REGISTRAR] {
+    for role in asked {
         let admin = check.ask(to.access_manager, &AccessManager::getRoleAdminCall { roleId: role }).await?;
         check.note("roles", admin == Some(ADMIN), &format!("role {role} is granted by the admin alone"));
     }
     timelock(check).await
+}
+
+/// Roles that some contract asks for, apart from the admin's.
+fn known(council: bool) -> Vec<u64> {
+    [LISTER, REGISTRAR].into_iter().chain(council.then_some(IDENTITY_REGISTRAR)).collect()
 }
 
 /// Present members of every role that was ever granted.
@@ -72,8 +88,10 @@ async fn timelock<C: Chain>(check: &mut Check<'_, C>) -> Result<(), VerifyError<
     let admins = of(B256::ZERO);
     let own = admins == BTreeSet::from([to.timelock]);
     check.note("timelock", own, &format!("the timelock administers itself alone: {}", list(&admins)));
-    let proposers: BTreeSet<Address> = config.proposers.iter().copied().collect();
-    let executors: BTreeSet<Address> = config.executors.iter().copied().collect();
+    let (proposers, executors): (BTreeSet<Address>, BTreeSet<Address>) = match &to.governance {
+        Some(parts) => ([parts.council].into(), [Address::ZERO].into()),
+        None => (config.proposers.iter().copied().collect(), config.executors.iter().copied().collect()),
+    };
     compare(check, "timelock", "proposer", &proposers, &of(keccak256("PROPOSER_ROLE")));
     compare(check, "timelock", "canceller", &proposers, &of(keccak256("CANCELLER_ROLE")));
     compare(check, "timelock", "executor", &executors, &of(keccak256("EXECUTOR_ROLE")));

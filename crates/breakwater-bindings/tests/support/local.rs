@@ -5,7 +5,7 @@
 use alloy::primitives::{Address, B256, Bytes, Log, U256};
 use alloy::rpc::types::{Filter, TransactionReceipt};
 use alloy::sol_types::{SolCall, SolConstructor};
-use breakwater_bindings::deploy::{Answer, Chain, Deployer, PoolConfig, Step, TimelockConfig};
+use breakwater_bindings::deploy::{Answer, Chain, CouncilConfig, Deployer, PoolConfig, Step, TimelockConfig};
 use breakwater_bindings::{Config, errors};
 use breakwater_chain::{Anvil, AnvilError, ChainError, Endpoints};
 use serde_json::{Value, json};
@@ -141,6 +141,7 @@ pub async fn config(local: &Local) -> Config {
             proposers: vec![accounts[1]],
             executors: vec![Address::ZERO],
         },
+        council: None,
         lister: accounts[2],
         dwell_blocks: 32,
         claim_window_s: WEEK,
@@ -164,4 +165,23 @@ pub async fn config(local: &Local) -> Config {
             surge_half_life: 86_400,
         }],
     }
+}
+
+/// The same, with a council in place of the timelock's proposers.
+pub async fn with_council(local: &Local) -> Config {
+    let accounts = local.accounts().await;
+    let mut config = config(local).await;
+    config.timelock.proposers.clear();
+    config.timelock.executors.clear();
+    config.council = Some(CouncilConfig {
+        holder: accounts[5],
+        guardian: accounts[6],
+        identity_registrar: accounts[7],
+        voting_delay_s: 86_400,
+        voting_period_s: WEEK,
+        extension_s: 172_800,
+        threshold: 10_000 * u128::from(WAD),
+        quorum_percent: 4,
+    });
+    config
 }

@@ -1,7 +1,7 @@
 use alloy::primitives::B256;
 
 use super::*;
-use crate::deploy::TimelockConfig;
+use crate::deploy::{CouncilConfig, TimelockConfig};
 
 pub(crate) fn config() -> Config {
     let account = Address::repeat_byte;
@@ -14,6 +14,7 @@ pub(crate) fn config() -> Config {
             proposers: vec![account(3)],
             executors: vec![account(4)],
         },
+        council: None,
         lister: account(5),
         dwell_blocks: 32,
         claim_window_s: 604_800,
@@ -119,3 +120,76 @@ fn what_constructors_refuse_is_refused_before() {
 }
 
 const WAD: u64 = 1_000_000_000_000_000_000;
+
+fn with_council() -> Config {
+    let account = Address::repeat_byte;
+    let mut config = config();
+    config.timelock.proposers.clear();
+    config.timelock.executors.clear();
+    config.council = Some(CouncilConfig {
+        holder: account(10),
+        guardian: account(11),
+        identity_registrar: account(12),
+        voting_delay_s: 86_400,
+        voting_period_s: 432_000,
+        extension_s: 172_800,
+        threshold: 10_000 * u128::from(WAD),
+        quorum_percent: 4,
+    });
+    config
+}
+
+#[test]
+fn a_council_owns_the_timelock() {
+    let plan = plan(&with_council()).unwrap();
+    let to = &plan.deployment;
+    let parts = to.governance.as_ref().unwrap();
+    assert_eq!(to.timelock, parts.council.create(1));
+    let names: Vec<&str> = plan.steps.iter().map(|step| step.name.as_str()).collect();
+    assert!(!names.contains(&"create TimelockController"));
+    for name in ["create BreakwaterToken", "create Council", "create Identities", "create Signal"] {
+        assert!(names.contains(&name), "{name}");
+    }
+    assert!(names.iter().any(|name| name.contains(&format!("{} the role of lister", to.timelock))));
+    let text = serde_json::to_string(to).unwrap();
+    assert!(text.contains(r#""threshold":"10000000000000000000000""#), "{text}");
+    assert_eq!(&serde_json::from_str::<Deployment>(&text).unwrap(), to);
+}
+
+#[test]
+fn a_council_has_the_bounds_of_its_contracts() {
+    type Break = fn(&mut Config, &mut CouncilConfig);
+    type Is = fn(&ConfigError) -> bool;
+    let range: Is = |e| matches!(e, ConfigError::Range { .. });
+    let zero: Is = |e| matches!(e, ConfigError::ZeroAddress(_));
+    let taken: Is = |e| matches!(e, ConfigError::TimelockIsTheCouncils(_));
+    let cases: [(Break, Is); 14] = [
+        (|_, c| c.holder = Address::ZERO, zero),
+        (|_, c| c.identity_registrar = Address::ZERO, zero),
+        (|c, _| c.timelock.proposers.push(c.deployer), taken),
+        (|c, _| c.timelock.executors.push(c.deployer), taken),
+        (|_, c| c.voting_delay_s = 86_399, range),
+        (|_, c| c.voting_delay_s = 14 * 86_400 + 1, range),
+        (|_, c| c.voting_period_s = 2 * 86_400 - 1, range),
+        (|_, c| c.voting_period_s = 30 * 86_400 + 1, range),
+        (|_, c| c.extension_s = c.voting_period_s + 1, range),
+        (|_, c| c.threshold = 0, range),
+        (|_, c| c.threshold = 1_000_000 * u128::from(WAD) + 1, range),
+        (|_, c| c.quorum_percent = 1, range),
+        (|_, c| c.quorum_percent = 31, range),
+        (|c, _| c.timelock.min_delay_s = 30 * 86_400 + 1, range),
+    ];
+    for (index, (break_it, expected)) in cases.into_iter().enumerate() {
+        let mut config = with_council();
+        let mut council = config.council.clone().unwrap();
+        break_it(&mut config, &mut council);
+        config.council = Some(council);
+        match plan(&config) {
+            Err(PlanError::Config(error)) => assert!(expected(&error), "case {index}: {error}"),
+            other => panic!("case {index}: {other:?}"),
+        }
+    }
+    let mut config = with_council();
+    config.council.as_mut().unwrap().guardian = Address::ZERO;
+    assert!(plan(&config).is_ok());
+}
