@@ -5,6 +5,7 @@ import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManage
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SignedMath} from "@openzeppelin/contracts/utils/math/SignedMath.sol";
+import {ISignal} from "../interfaces/ISignal.sol";
 import {Duty, IUnderwriting} from "../interfaces/IUnderwriting.sol";
 import {Cap, CapacityCertificate, Eip712Types, RatePosting} from "../libraries/Eip712Types.sol";
 import {Quorum} from "../libraries/Quorum.sol";
@@ -252,7 +253,7 @@ contract Underwriting is IUnderwriting, AccessManaged, EIP712 {
     function _signalBps(bytes32 product) private view returns (int256 bps) {
         address from = signal;
         if (from == address(0)) return 0;
-        bytes memory data = abi.encodeWithSignature("signalBps(bytes32)", product);
+        bytes memory data = abi.encodeCall(ISignal.signalBps, (product));
         bool ok;
         assembly ("memory-safe") {
             // One word is read, however much is answered.

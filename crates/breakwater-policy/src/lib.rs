@@ -42,6 +42,7 @@ pub mod recovery;
 pub mod redeem;
 pub mod refusal;
 pub mod replay;
+pub mod router;
 pub mod sale;
 pub mod settle;
 pub mod stream;
