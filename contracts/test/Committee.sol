@@ -55,9 +55,15 @@ abstract contract Committee is Base {
         message.validUntil = uint64(block.timestamp + 30 days);
     }
 
-    function one(bytes32 id, uint128 cap) internal pure returns (Cap[] memory caps) {
-        caps = new Cap[](1);
-        caps[0] = Cap(id, cap);
+    function one(bytes32 id, uint128 cap) internal pure returns (Cap[] memory single) {
+        single = new Cap[](1);
+        single[0] = Cap(id, cap);
+    }
+
+    /// @dev In ascending order of their ids.
+    function caps(bytes32 a, uint128 capA, bytes32 b, uint128 capB) internal pure returns (Cap[] memory two) {
+        two = new Cap[](2);
+        (two[0], two[1]) = a < b ? (Cap(a, capA), Cap(b, capB)) : (Cap(b, capB), Cap(a, capA));
     }
 
     function certify(CapacityCertificate memory message) internal {

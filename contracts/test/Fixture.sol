@@ -160,7 +160,7 @@ abstract contract Fixture is World {
 
     // ----- pools -----
 
-    function configFor(address asset) internal view returns (PoolConfig memory) {
+    function configFor(address asset) internal view virtual returns (PoolConfig memory) {
         return PoolConfig({
             asset: asset,
             curator: curator,
@@ -177,7 +177,10 @@ abstract contract Fixture is World {
             scarcityFull: 4e18,
             surgeSlope: 1e18,
             surgeMax: 2e18,
-            surgeHalfLife: 7 days
+            surgeHalfLife: 7 days,
+            underwriting: address(0),
+            gate: address(0),
+            curatorFeeBps: 0
         });
     }
 

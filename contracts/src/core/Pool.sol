@@ -9,8 +9,10 @@ import {ICatalog} from "../interfaces/ICatalog.sol";
 import {IIncidents} from "../interfaces/IIncidents.sol";
 import {Booking, IPool, PayOrder, Reduction} from "../interfaces/IPool.sol";
 import {IPoolCapital} from "../interfaces/IPoolCapital.sol";
+import {IUnderwriting} from "../interfaces/IUnderwriting.sol";
 import {ITranche} from "../interfaces/ITranche.sol";
 import {Bookings} from "../libraries/Bookings.sol";
+import {Buckets} from "../libraries/Buckets.sol";
 import {Due} from "../libraries/Due.sol";
 import {Exposure} from "../libraries/Exposure.sol";
 import {Price} from "../libraries/Price.sol";
@@ -29,6 +31,7 @@ import {PoolBase} from "./PoolBase.sol";
 ///      + pending deposits + redeemable. Only the right-hand side is ever acted on.
 /// @dev Every entry point: check, accrue, compute, write, emit, call out. Formulas are in docs/design.md, "Pool".
 contract Pool is PoolBase, IPool, IPoolCapital {
+    using Buckets for Buckets.Store;
     using Exposure for Exposure.Cover;
     using SafeCast for uint256;
     using SafeERC20 for IERC20;
@@ -88,7 +91,9 @@ contract Pool is PoolBase, IPool, IPoolCapital {
         if (premium != price) revert WrongPremium(price, premium);
         Exposure.Cover storage cover = _l.covers[product];
         cover.roll(block.timestamp);
-        _l.exposureEnds[cover.add(sum, inception, expiry)] += sum;
+        uint256 out = cover.add(sum, inception, expiry);
+        _l.exposureEnds[out] += sum;
+        _addToCluster(product, cover, sum, out);
         // The sum was found to fit the capacity, and any exposure of 128 bits fits the word.
         uint256 exposure = uint256(_l.exposure) + sum;
         _l.exposure = exposure.toUint128();
@@ -270,17 +275,17 @@ contract Pool is PoolBase, IPool, IPoolCapital {
     {
         if (_l.closedAt != 0) revert PoolIsClosed(_l.closedAt);
         Exposure.Cover storage cover = _known(product);
-        uint256 floorRate = _checkSale(product, cover, sum, inception, expiry);
-        (uint256 leverage, uint256 shape) = (Terms.leverageBps(), Terms.curve());
+        Limits memory l = _checkSale(product, cover, sum, inception, expiry);
+        uint256 shape = Terms.curve();
         Price.Curve memory curve = Price.Curve({
-            capacity: Price.capacity(_capital(), leverage),
+            capacity: Price.capacity(_capital(), l.leverage),
             kink: shape >> 128,
             scarcityKink: uint64(shape >> 64),
             scarcityFull: uint64(shape)
         });
         uint256 exposure = _l.exposure;
         if (exposure + sum > curve.capacity) revert CapacityExceeded(exposure + sum, curve.capacity);
-        uint256 base = Price.base(floorRate, Terms.costOfCapital(), leverage);
+        uint256 base = Price.base(l.floorRate, Terms.costOfCapital(), l.leverage);
         return Price.premium(curve, exposure, exposure + sum, base, _surgeNow(), expiry - inception);
     }
 
@@ -293,7 +298,7 @@ contract Pool is PoolBase, IPool, IPoolCapital {
 
     /// @inheritdoc IPoolCapital
     function exitable(uint256 index) public view returns (uint256) {
-        uint256 needed = Math.ceilDiv(uint256(_l.exposure) * BPS, Terms.leverageBps());
+        uint256 needed = Math.ceilDiv(uint256(_l.exposure) * BPS, _exitLeverage());
         uint256 free = Math.saturatingSub(_capital(), needed);
         if (index == SENIOR) return free;
         uint256 below = uint256(_l.layers[1]) + _l.layers[2];
@@ -343,6 +348,7 @@ contract Pool is PoolBase, IPool, IPoolCapital {
     /// @dev Surplus takes its part, the tranches the rest by weight and size. Parts of all but senior round down.
     function _distribute(uint256 earned) private {
         if (earned == 0) return;
+        earned -= _takeFee(earned);
         uint256 toSurplus = earned * Terms.surplusBps() / BPS;
         uint256 rest = earned - toSurplus;
         uint256 weights = Terms.weightsBps();
@@ -363,6 +369,15 @@ contract Pool is PoolBase, IPool, IPoolCapital {
         _add(3, rest - junior - mezzanine);
     }
 
+    /// @dev The curator's part, rounded down; none in a closed pool, where premium is for those who are short.
+    function _takeFee(uint256 earned) private returns (uint256 fee) {
+        fee = _l.closedAt == 0 ? earned * Terms.curatorFeeBps() / BPS : 0;
+        if (fee == 0) return 0;
+        _l.owed[Terms.curator()] += fee;
+        // Out of money that is here, so all that is owed has 128 bits.
+        _l.owedSum += uint128(fee);
+    }
+
     function _payCohort(uint256 index, Exits memory exits) private {
         (uint256 assets, bool looked) = _tranche(index).payCohort(exitable(index));
         if (!looked) return;
@@ -376,16 +391,15 @@ contract Pool is PoolBase, IPool, IPoolCapital {
 
     // ----- products -----
 
-    /// @dev Everything about a sale but capacity and price; answers the floor rate in force.
+    /// @dev Everything about a sale but capacity and price; answers the limits in force.
     function _checkSale(
         bytes32 product,
         Exposure.Cover storage cover,
         uint256 sum,
         uint256 inception,
         uint256 expiry
-    ) private view returns (uint256) {
-        (uint256 cap, uint256 floorRate, bool live) = cover.setting(block.timestamp);
-        if (!live) revert NotEffective(product, cover.effectiveAt);
+    ) private view returns (Limits memory l) {
+        l = _limits(product, cover);
         if (expiry % Stream.DAY != 0) revert BadExpiry(expiry);
         uint256 term = Math.saturatingSub(expiry, inception);
         if (term < cover.minTerm || term > cover.maxTerm) {
@@ -394,8 +408,31 @@ contract Pool is PoolBase, IPool, IPoolCapital {
         uint256 expected = block.timestamp + cover.waitingPeriod;
         if (inception != expected) revert WrongInception(expected, inception);
         uint256 wanted = cover.exposureAt(block.timestamp) + sum;
-        if (wanted > cap) revert CapExceeded(product, wanted, cap);
-        return floorRate;
+        if (wanted > l.cap) revert CapExceeded(product, wanted, l.cap);
+        if (l.cluster == 0) return l;
+        wanted = _l.clusters[l.cluster].sumAt(block.timestamp) + sum;
+        if (wanted > l.clusterCap) revert ClusterExceeded(l.cluster, wanted, l.clusterCap);
+    }
+
+    /// @dev A product's cluster never changes, so it is asked once.
+    function _addToCluster(bytes32 product, Exposure.Cover storage cover, uint256 sum, uint256 out) private {
+        address underwriting = Terms.underwriting();
+        if (underwriting == address(0)) return;
+        bytes32 cluster = cover.cluster;
+        if (cluster == 0) {
+            cluster = IUnderwriting(underwriting).clusterOf(product);
+            cover.cluster = cluster;
+        }
+        _l.clusters[cluster].add(sum, out, block.timestamp);
+    }
+
+    /// @dev A committee may demand at most that each unit of exposure is backed by one of capital: no exposure ever
+    ///      takes more. That its certificate is out of date locks nobody in.
+    function _exitLeverage() private view returns (uint256 bps) {
+        bps = Terms.leverageBps();
+        address underwriting = Terms.underwriting();
+        if (underwriting == address(0)) return bps;
+        return Math.min(bps, Math.max(BPS, IUnderwriting(underwriting).leverage(address(this))));
     }
 
     /// @dev Takes a part of a policy out of the exposure; answers what the pool's exposure is then.
@@ -406,12 +443,10 @@ contract Pool is PoolBase, IPool, IPoolCapital {
         if (out != 0) {
             _l.exposureEnds[out] -= sum;
             _l.exposure -= sum;
+            bytes32 cluster = cover.cluster;
+            if (cluster != 0) _l.clusters[cluster].remove(sum, out, block.timestamp);
         }
         return _l.exposure;
-    }
-
-    function _surgeNow() private view returns (uint256) {
-        return Price.decayed(_l.surge, block.timestamp - _l.surgeAt, Terms.surgeHalfLife());
     }
 
     // ----- payments -----

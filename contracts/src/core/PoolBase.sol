@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.27;
 
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {ICatalog} from "../interfaces/ICatalog.sol";
 import {IIncidents} from "../interfaces/IIncidents.sol";
 import {IPool} from "../interfaces/IPool.sol";
+import {IUnderwriting} from "../interfaces/IUnderwriting.sol";
 import {ITranche} from "../interfaces/ITranche.sol";
 import {Exposure} from "../libraries/Exposure.sol";
 import {Ledger} from "../libraries/Ledger.sol";
+import {Price} from "../libraries/Price.sol";
+import {Terms} from "../libraries/Terms.sol";
 import {Clone} from "./Clone.sol";
 
 /// @title What the two halves of a pool's code share: the state
@@ -15,17 +19,46 @@ import {Clone} from "./Clone.sol";
 ///         declare state but `_l`, so that both see the same words; the guard against re-entry is one transient word
 ///         of the clone and holds for both.
 abstract contract PoolBase is Clone, ReentrancyGuardTransient {
+    using Exposure for Exposure.Cover;
+
     uint256 internal constant BPS = 10_000;
     uint256 internal constant JUNIOR = 1;
 
     ICatalog internal immutable _catalog;
     IIncidents internal immutable _incidents;
 
+    struct Limits {
+        uint256 leverage; // bps, not zero
+        uint256 cap; // pool units
+        uint256 floorRate; // wad a year
+        bytes32 cluster; // zero: no certificates bind the pool
+        uint256 clusterCap; // pool units
+    }
+
     /// @dev Everything, word by word in `Ledger`.
     Ledger.Store internal _l;
 
     constructor(ICatalog catalog_, IIncidents incidents_) {
         (_catalog, _incidents) = (catalog_, incidents_);
+    }
+
+    /// @dev What may be sold of a product now, and at which rate at least. Reverts where nothing may.
+    function _limits(bytes32 product, Exposure.Cover storage cover) internal view returns (Limits memory l) {
+        bool live;
+        (l.cap, l.floorRate, live) = cover.setting(block.timestamp);
+        if (!live) revert IPool.NotEffective(product, cover.effectiveAt);
+        l.leverage = Terms.leverageBps();
+        address underwriting = Terms.underwriting();
+        if (underwriting == address(0)) return l;
+        (uint256 leverage, uint256 cap, bytes32 cluster, uint256 clusterCap, uint256 floorRate, bool open) =
+            IUnderwriting(underwriting).limits(address(this), product);
+        if (!open) revert IPool.NotCertified(product);
+        (l.leverage, l.cap) = (Math.min(l.leverage, leverage), Math.min(l.cap, cap));
+        (l.floorRate, l.cluster, l.clusterCap) = (Math.max(l.floorRate, floorRate), cluster, clusterCap);
+    }
+
+    function _surgeNow() internal view returns (uint256) {
+        return Price.decayed(_l.surge, block.timestamp - _l.surgeAt, Terms.surgeHalfLife());
     }
 
     function _capital() internal view returns (uint256) {

@@ -7,10 +7,12 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {ICatalog, Product} from "../interfaces/ICatalog.sol";
 import {IIncidents, Incident, Status} from "../interfaces/IIncidents.sol";
 import {IPool, PoolConfig} from "../interfaces/IPool.sol";
-import {IPoolDesk, PoolState, Underwriting} from "../interfaces/IPoolDesk.sol";
+import {IPoolDesk, Offer, PoolState, Underwriting} from "../interfaces/IPoolDesk.sol";
 import {ITranche} from "../interfaces/ITranche.sol";
 import {Bookings} from "../libraries/Bookings.sol";
+import {Buckets} from "../libraries/Buckets.sol";
 import {Exposure} from "../libraries/Exposure.sol";
+import {Price} from "../libraries/Price.sol";
 import {Stream} from "../libraries/Stream.sol";
 import {Terms} from "../libraries/Terms.sol";
 import {Waterfall} from "../libraries/Waterfall.sol";
@@ -21,11 +23,14 @@ import {PoolBase} from "./PoolBase.sol";
 ///         contract calls. One for all pools, which lend it their storage by `delegatecall`. Called directly it
 ///         changes nothing: it has no config, no curator and no tranches, and every change asks for one of them.
 contract PoolDesk is PoolBase, IPoolDesk {
+    using Buckets for Buckets.Store;
     using Exposure for Exposure.Cover;
     using SafeERC20 for IERC20;
 
     /// @dev A booking walks all products of its gauge in the transaction that opens the incident.
     uint256 public constant MAX_PRODUCTS = 4;
+
+    uint256 private constant WAD = 1e18;
 
     constructor(ICatalog catalog_, IIncidents incidents_) PoolBase(catalog_, incidents_) {}
 
@@ -127,6 +132,34 @@ contract PoolDesk is PoolBase, IPoolDesk {
     /// @inheritdoc IPoolDesk
     function owed(address account) external view returns (uint256) {
         return _l.owed[account];
+    }
+
+    /// @inheritdoc IPoolDesk
+    function offer(bytes32 product) external view returns (Offer memory o) {
+        if (_l.closedAt != 0) revert IPool.PoolIsClosed(_l.closedAt);
+        Exposure.Cover storage cover = _known(product);
+        Limits memory l = _limits(product, cover);
+        PoolConfig memory c = Terms.config();
+        o.capacity = Price.capacity(_capital(), l.leverage);
+        o.kink = Math.mulDiv(o.capacity, c.kink, WAD);
+        (o.scarcityKink, o.scarcityFull, o.exposure) = (c.scarcityKink, c.scarcityFull, _l.exposure);
+        uint256 base = Price.base(l.floorRate, c.costOfCapital, l.leverage);
+        o.rate = Math.mulDiv(base, WAD + _surgeNow(), WAD, Math.Rounding.Ceil);
+        uint256 inProduct = Math.saturatingSub(l.cap, cover.exposureAt(block.timestamp));
+        o.most = Math.min(Math.saturatingSub(o.capacity, o.exposure), inProduct);
+        if (l.cluster == 0) return o;
+        uint256 inCluster = _l.clusters[l.cluster].sumAt(block.timestamp);
+        o.most = Math.min(o.most, Math.saturatingSub(l.clusterCap, inCluster));
+    }
+
+    /// @inheritdoc IPoolDesk
+    function clusterExposure(bytes32 cluster) external view returns (uint256) {
+        return _l.clusters[cluster].sumAt(block.timestamp);
+    }
+
+    /// @inheritdoc IPoolDesk
+    function clusterEnds(bytes32 cluster, uint256 day) external view returns (uint256) {
+        return _l.clusters[cluster].ends[day];
     }
 
     /// @inheritdoc IPoolDesk
@@ -253,6 +286,13 @@ contract PoolDesk is PoolBase, IPoolDesk {
         _require(c.kink != 0 && c.kink < 1e18, "kink", c.kink);
         _require(c.scarcityKink >= 1e18, "scarcityKink", c.scarcityKink);
         _require(c.scarcityFull >= c.scarcityKink, "scarcityFull", c.scarcityFull);
+        _require(_isContractOrNone(c.underwriting), "underwriting", uint160(c.underwriting));
+        _require(_isContractOrNone(c.gate), "gate", uint160(c.gate));
+        _require(c.curatorFeeBps <= 2000, "curatorFeeBps", c.curatorFeeBps);
+    }
+
+    function _isContractOrNone(address account) private view returns (bool) {
+        return account == address(0) || account.code.length != 0;
     }
 
     function _require(bool holds, bytes32 field, uint256 got) private pure {

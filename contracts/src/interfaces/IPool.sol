@@ -19,6 +19,9 @@ struct PoolConfig {
     uint64 surgeSlope; // wad of surge per wad of reserved over capital
     uint64 surgeMax; // wad
     uint32 surgeHalfLife;
+    address underwriting; // whose certificates and rates bind the pool; zero: its curator alone sets limits
+    address gate; // asked who may buy and deposit; zero: anyone
+    uint16 curatorFeeBps; // of earned premium, at most 2_000
 }
 
 /// @notice What one pool holds for one incident. Layers: 0 surplus, 1 junior, 2 mezzanine, 3 senior.
@@ -131,6 +134,9 @@ interface IPool {
     error LockTooSmall(uint256 needed, uint256 value);
     /// @notice No cap of the product has been in force yet.
     error NotEffective(bytes32 product, uint256 effectiveAt);
+    /// @notice The certificate or the rate is missing or out of date, or the product is in no cluster.
+    error NotCertified(bytes32 product);
+    error ClusterExceeded(bytes32 cluster, uint256 wanted, uint256 cap);
     /// @notice Not a multiple of one day.
     error BadExpiry(uint256 expiry);
     /// @notice Seconds from inception to expiry.

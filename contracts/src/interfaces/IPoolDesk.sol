@@ -34,6 +34,17 @@ struct PoolState {
     uint256 dwelling; // bookings whose incident dwells
 }
 
+/// @notice What a pool sells of a product now, as of its last accrual: its curve and how far it reaches.
+struct Offer {
+    uint256 capacity; // pool units: the curve ends here
+    uint256 kink; // pool units, at most the capacity
+    uint256 scarcityKink; // wad, the multiplier at the kink
+    uint256 scarcityFull; // wad, at the capacity
+    uint256 exposure; // pool units
+    uint256 rate; // wad a year, base and surge together, before scarcity, rounded up
+    uint256 most; // pool units that all limits together let be sold; exposure + most <= capacity
+}
+
 /// @title What a pool does beside purchases, payments and bookings, and its state in full.
 /// @notice Every pool answers all of it; the code stands in one contract that pools share. Events and errors are
 ///         those of `IPool`.
@@ -78,6 +89,12 @@ interface IPoolDesk {
     /// @notice The line of short bookings, oldest first; some may no longer be short.
     function shortBookings() external view returns (uint256[] memory);
     function owed(address account) external view returns (uint256);
+    /// @notice What may be bought of a product now; reverts as a quote does where nothing may.
+    function offer(bytes32 product) external view returns (Offer memory);
+    /// @notice Exposure that the pool has in a cluster now; none is counted where no certificates bind the pool.
+    function clusterExposure(bytes32 cluster) external view returns (uint256);
+    /// @notice Exposure of a cluster that stops counting when `day` begins.
+    function clusterEnds(bytes32 cluster, uint256 day) external view returns (uint256);
 }
 
 /// @title Everything that the address of a pool answers.

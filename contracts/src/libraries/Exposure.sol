@@ -34,6 +34,7 @@ library Exposure {
         uint16 bountyBps;
         uint32 rolled; // day: all days up to it are in `expired` and out of `exposure`
         bool live;
+        bytes32 cluster; // set by the first sale under certificates; zero: none yet
         // A looser setting that waits; none if `effectiveAt` is zero.
         uint128 pendingCap;
         uint64 pendingRate;

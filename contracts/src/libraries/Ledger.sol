@@ -2,6 +2,7 @@
 pragma solidity ^0.8.27;
 
 import {ITranche} from "../interfaces/ITranche.sol";
+import {Buckets} from "./Buckets.sol";
 import {Exposure} from "./Exposure.sol";
 import {Stream} from "./Stream.sol";
 import {Waterfall} from "./Waterfall.sol";
@@ -42,6 +43,8 @@ library Ledger {
         // The curator's junior shares that may not leave his balance.
         uint256 locked;
         mapping(bytes32 product => Exposure.Cover) covers;
+        // Empty in a pool whose curator alone sets limits.
+        mapping(bytes32 cluster => Buckets.Store) clusters;
         // At most four each; the catalog knows the pool under every gauge that has one.
         mapping(bytes32 gauge => bytes32[]) products;
         mapping(uint256 incident => Waterfall.Entry) entries;

@@ -2,23 +2,13 @@
 pragma solidity ^0.8.27;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {Offer} from "../interfaces/IPoolDesk.sol";
 
 /// @title Shares a purchase out over pools so that the last unit costs the same in each
 /// @notice Prices rise with exposure, so equal marginal prices are the cheapest split. It is found by halving the
 ///         price, whose supply only grows with it; the units that the whole numbers leave over fill up the next price.
 library Split {
     uint256 private constant WAD = 1e18;
-
-    /// @notice What a pool sells of a product now.
-    struct Offer {
-        uint256 capacity; // pool units: the curve ends here
-        uint256 kink; // pool units, at most the capacity
-        uint256 scarcityKink; // wad, the multiplier at the kink
-        uint256 scarcityFull; // wad, at the capacity
-        uint256 exposure; // pool units, now
-        uint256 rate; // wad a year, base and surge together, before scarcity; below 2^132
-        uint256 most; // pool units that may be sold now by all limits together; exposure + most <= capacity
-    }
 
     /// @notice The pools offer less in all, each at least `least`, than is asked.
     error NotEnough(uint256 wanted, uint256 offered);

@@ -21,7 +21,7 @@ library Args {
 
 /// @title The config of a pool, packed as its clone carries it
 library Terms {
-    uint256 internal constant LENGTH = 116;
+    uint256 internal constant LENGTH = 158;
 
     function pack(PoolConfig memory c) internal pure returns (bytes memory) {
         bytes memory parties = abi.encodePacked(c.asset, c.curator, c.epoch, c.cooldown, c.leverageBps);
@@ -33,17 +33,11 @@ library Terms {
             c.weightBps[1],
             c.weightBps[2]
         );
-        return abi.encodePacked(
-            parties,
-            shares,
-            c.costOfCapital,
-            c.kink,
-            c.scarcityKink,
-            c.scarcityFull,
-            c.surgeSlope,
-            c.surgeMax,
-            c.surgeHalfLife
+        bytes memory price = abi.encodePacked(
+            c.costOfCapital, c.kink, c.scarcityKink, c.scarcityFull, c.surgeSlope, c.surgeMax
         );
+        return
+            abi.encodePacked(parties, shares, price, c.surgeHalfLife, c.underwriting, c.gate, c.curatorFeeBps);
     }
 
     function config() internal view returns (PoolConfig memory c) {
@@ -60,6 +54,8 @@ library Terms {
         (uint64(Args.read(72, 64)), uint64(Args.read(80, 64)), uint64(Args.read(88, 64)));
         (c.surgeSlope, c.surgeMax) = (uint64(surgeSlope()), uint64(surgeMax()));
         c.surgeHalfLife = uint32(surgeHalfLife());
+        (c.underwriting, c.gate) = (underwriting(), gate());
+        c.curatorFeeBps = uint16(curatorFeeBps());
     }
 
     function asset() internal view returns (address) {
@@ -118,5 +114,17 @@ library Terms {
 
     function surgeHalfLife() internal view returns (uint256) {
         return Args.read(112, 32);
+    }
+
+    function underwriting() internal view returns (address) {
+        return address(uint160(Args.read(116, 160)));
+    }
+
+    function gate() internal view returns (address) {
+        return address(uint160(Args.read(136, 160)));
+    }
+
+    function curatorFeeBps() internal view returns (uint256) {
+        return Args.read(156, 16);
     }
 }

@@ -167,7 +167,10 @@ abstract contract PoolSetup is Base {
             scarcityFull: 3e18,
             surgeSlope: 2e18,
             surgeMax: 5e18,
-            surgeHalfLife: 1 days
+            surgeHalfLife: 1 days,
+            underwriting: address(0),
+            gate: address(0),
+            curatorFeeBps: 0
         });
         _redeploy();
         world.list(PLAIN, _terms(GAUGE, 0, 0));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.27;
 
+import {Offer} from "breakwater/interfaces/IPoolDesk.sol";
 import {Split} from "breakwater/libraries/Split.sol";
 import {Base} from "../Base.sol";
 
@@ -8,12 +9,8 @@ import {Base} from "../Base.sol";
 contract SplitTest is Base {
     uint256 private constant WAD = 1e18;
 
-    function _offer(uint256 capacity, uint256 exposure, uint256 rate)
-        private
-        pure
-        returns (Split.Offer memory)
-    {
-        return Split.Offer({
+    function _offer(uint256 capacity, uint256 exposure, uint256 rate) private pure returns (Offer memory) {
+        return Offer({
             capacity: capacity,
             kink: capacity / 2,
             scarcityKink: 2 * WAD,
@@ -24,15 +21,11 @@ contract SplitTest is Base {
         });
     }
 
-    function _random(uint256 seed, uint256 count, uint256 size)
-        private
-        pure
-        returns (Split.Offer[] memory offers)
-    {
-        offers = new Split.Offer[](count);
+    function _random(uint256 seed, uint256 count, uint256 size) private pure returns (Offer[] memory offers) {
+        offers = new Offer[](count);
         for (uint256 i; i < count; ++i) {
             seed = uint256(keccak256(abi.encode(seed, i)));
-            Split.Offer memory o = offers[i];
+            Offer memory o = offers[i];
             o.capacity = seed % size + 2;
             o.kink = (seed >> 32) % o.capacity + 1;
             o.scarcityKink = WAD + (seed >> 64) % WAD;
@@ -44,12 +37,12 @@ contract SplitTest is Base {
     }
 
     /// @dev Area under the curve times the rate: the premium but for the term, which is the same for all.
-    function _cost(Split.Offer memory o, uint256 sum) private pure returns (uint256) {
+    function _cost(Offer memory o, uint256 sum) private pure returns (uint256) {
         return (_area(o, o.exposure + sum) - _area(o, o.exposure)) * o.rate;
     }
 
     /// @dev The integral of `Price` of the same curve, in numbers that show single units.
-    function _area(Split.Offer memory o, uint256 x) private pure returns (uint256) {
+    function _area(Offer memory o, uint256 x) private pure returns (uint256) {
         uint256 low = x < o.kink ? x : o.kink;
         uint256 area = low * WAD + (o.scarcityKink - WAD) * low * low / (2 * o.kink);
         if (x == low) return area;
@@ -58,20 +51,20 @@ contract SplitTest is Base {
             / (2 * (o.capacity - o.kink));
     }
 
-    function _costs(Split.Offer[] memory offers, uint256[] memory sums) private pure returns (uint256 cost) {
+    function _costs(Offer[] memory offers, uint256[] memory sums) private pure returns (uint256 cost) {
         for (uint256 i; i < offers.length; ++i) {
             cost += _cost(offers[i], sums[i]);
         }
     }
 
-    function _total(Split.Offer[] memory offers) private pure returns (uint256 most) {
+    function _total(Offer[] memory offers) private pure returns (uint256 most) {
         for (uint256 i; i < offers.length; ++i) {
             most += offers[i].most;
         }
     }
 
     function test_twoLikePoolsShareAlike() public pure {
-        Split.Offer[] memory offers = new Split.Offer[](2);
+        Offer[] memory offers = new Offer[](2);
         (offers[0], offers[1]) = (_offer(1_000_000, 0, WAD / 20), _offer(1_000_000, 0, WAD / 20));
         uint256[] memory sums = Split.parts(offers, 500_001, 1);
         assertEq(sums[0] + sums[1], 500_001);
@@ -79,7 +72,7 @@ contract SplitTest is Base {
     }
 
     function test_aDearPoolSellsOnlyBeyondItsPrice() public pure {
-        Split.Offer[] memory offers = new Split.Offer[](2);
+        Offer[] memory offers = new Offer[](2);
         // The first is at 5 % from the start, the second reaches 5 % at its kink.
         (offers[0], offers[1]) = (_offer(1_000_000, 0, WAD / 20), _offer(1_000_000, 0, WAD / 40));
         uint256[] memory sums = Split.parts(offers, 500_000, 1);
@@ -92,7 +85,7 @@ contract SplitTest is Base {
     }
 
     function test_smallPartsAreLeftToOthersOrBroughtUp() public pure {
-        Split.Offer[] memory offers = new Split.Offer[](2);
+        Offer[] memory offers = new Offer[](2);
         (offers[0], offers[1]) = (_offer(1_000_000, 0, WAD / 20), _offer(1_000_000, 0, WAD / 40));
         uint256[] memory sums = Split.parts(offers, 800_000, 160_000);
         assertEq(sums[0], 0);
@@ -105,7 +98,7 @@ contract SplitTest is Base {
     }
 
     function test_askedForTooMuch() public {
-        Split.Offer[] memory offers = new Split.Offer[](1);
+        Offer[] memory offers = new Offer[](1);
         offers[0] = _offer(1000, 400, WAD / 20);
         expectRevert(abi.encodeWithSelector(Split.NotEnough.selector, 601, 600));
         this.parts(offers, 601, 1);
@@ -115,7 +108,7 @@ contract SplitTest is Base {
         assertEq(this.parts(offers, 0, 1)[0], 0);
     }
 
-    function parts(Split.Offer[] memory offers, uint256 sum, uint256 least)
+    function parts(Offer[] memory offers, uint256 sum, uint256 least)
         external
         pure
         returns (uint256[] memory)
@@ -125,7 +118,7 @@ contract SplitTest is Base {
 
     /// @dev Against every split of small sums over three pools.
     function testFuzz_noSplitIsCheaper(uint256 seed) public pure {
-        Split.Offer[] memory offers = _random(seed, 3, 24);
+        Offer[] memory offers = _random(seed, 3, 24);
         uint256 most = _total(offers);
         uint256 sum = seed % most + 1;
         uint256[] memory sums = Split.parts(offers, sum, 1);
@@ -146,7 +139,7 @@ contract SplitTest is Base {
 
     /// @dev Never dearer than any single pool, or than equal parts.
     function testFuzz_noSinglePoolAndNoEqualPartsAreCheaper(uint256 seed) public pure {
-        Split.Offer[] memory offers = _random(seed, 5, 1e12);
+        Offer[] memory offers = _random(seed, 5, 1e12);
         uint256 sum = seed % _total(offers) + 1;
         uint256[] memory sums = Split.parts(offers, sum, 1);
         uint256 cost = _costs(offers, sums);
@@ -165,9 +158,9 @@ contract SplitTest is Base {
     }
 
     /// @dev What the last unit of every pool costs more than its first: what whole units may cost.
-    function _step(Split.Offer[] memory offers) private pure returns (uint256 step) {
+    function _step(Offer[] memory offers) private pure returns (uint256 step) {
         for (uint256 i; i < offers.length; ++i) {
-            Split.Offer memory o = offers[i];
+            Offer memory o = offers[i];
             uint256 slope = (o.scarcityKink - WAD) / o.kink + 1;
             if (o.capacity > o.kink) slope += (o.scarcityFull - o.scarcityKink) / (o.capacity - o.kink) + 1;
             step += slope * o.rate + 4 * o.rate;
