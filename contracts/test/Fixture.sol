@@ -228,7 +228,9 @@ abstract contract Fixture is World {
             maxPremium: type(uint128).max,
             deadline: uint64(block.timestamp),
             to: position,
-            consent: ""
+            consent: "",
+            distributor: address(0),
+            feeBps: 0
         });
     }
 

@@ -18,6 +18,7 @@ import {ILadder} from "../interfaces/ILadder.sol";
 import {IPolicies, Policy, Purchase} from "../interfaces/IPolicies.sol";
 import {IPool, PayOrder, Reduction} from "../interfaces/IPool.sol";
 import {Due} from "../libraries/Due.sol";
+import {Gates} from "../libraries/Gates.sol";
 import {Eip712Types, PositionConsent} from "../libraries/Eip712Types.sol";
 
 /// @title Policies
@@ -33,6 +34,9 @@ contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient
 
     /// @dev Premium for at least this long is earned, whatever happens to the policy.
     uint256 public constant MIN_EARNED = 7 days;
+    /// @dev Most of a premium that a distributor may be paid on top of it.
+    uint256 public constant MAX_FEE_BPS = 2000;
+    uint256 private constant BPS = 10_000;
 
     ICatalog public immutable catalog;
     IIncidents public immutable incidents;
@@ -167,7 +171,8 @@ contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient
         // The quote is as of the pool's last accrual, the price as of now.
         pool.accrue();
         uint256 premium = pool.quote(purchase.product, purchase.sum, inception, purchase.expiry);
-        if (premium > purchase.maxPremium) revert PremiumAbove(premium, purchase.maxPremium);
+        uint256 fee = premium * purchase.feeBps / BPS;
+        if (premium + fee > purchase.maxPremium) revert PremiumAbove(premium + fee, purchase.maxPremium);
         _pay(IERC20(terms.asset), purchase.pool, premium);
         uint256 rate = pool.sell(purchase.product, purchase.sum, inception, purchase.expiry, premium);
 
@@ -185,6 +190,10 @@ contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient
         });
         _policies[id] = p;
         emit Bought(id, purchase.product, purchase.pool, p, premium);
+        if (fee != 0) {
+            emit Distributed(id, purchase.distributor, fee);
+            IERC20(terms.asset).safeTransferFrom(msg.sender, purchase.distributor, fee);
+        }
         // Without a call to the receiver: a contract that cannot handle tokens still gets its payments.
         _mint(purchase.to, id);
     }
@@ -193,6 +202,8 @@ contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient
         address position = purchase.position;
         if (block.timestamp > purchase.deadline) revert DeadlinePassed(purchase.deadline, block.timestamp);
         if (position == address(0) || purchase.to == address(0)) revert ZeroAddress();
+        if (purchase.feeBps > MAX_FEE_BPS) revert FeeTooHigh(MAX_FEE_BPS, purchase.feeBps);
+        if (purchase.feeBps != 0 && purchase.distributor == address(0)) revert ZeroAddress();
         if (!catalog.isPool(purchase.pool)) revert NotAPool(purchase.pool);
         terms = catalog.product(purchase.product);
         if (terms.unitDen == 0) revert UnknownProduct(purchase.product);
@@ -204,6 +215,9 @@ contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient
         address asset = IPool(purchase.pool).asset();
         if (asset != terms.asset) revert WrongAsset(terms.asset, asset);
         _checkOnSale(terms.gauge);
+        address gate = IPool(purchase.pool).gate();
+        Gates.check(gate, msg.sender, IPolicies.buy.selector);
+        Gates.check(gate, purchase.to, IPolicies.buy.selector);
     }
 
     /// @dev What a machine watches is sold only while its rung sees it healthy: a policy could else not pay, or would be

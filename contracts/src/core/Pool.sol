@@ -15,6 +15,7 @@ import {Bookings} from "../libraries/Bookings.sol";
 import {Buckets} from "../libraries/Buckets.sol";
 import {Due} from "../libraries/Due.sol";
 import {Exposure} from "../libraries/Exposure.sol";
+import {Gates} from "../libraries/Gates.sol";
 import {Price} from "../libraries/Price.sol";
 import {Stream} from "../libraries/Stream.sol";
 import {Terms} from "../libraries/Terms.sol";
@@ -174,6 +175,7 @@ contract Pool is PoolBase, IPool, IPoolCapital {
     /// @inheritdoc IPoolCapital
     function takeDeposit(address owner, uint256 assets) external nonReentrant {
         _layerOf(msg.sender);
+        Gates.check(Terms.gate(), owner, ITranche.requestDeposit.selector);
         _l.pendingDeposits += assets.toUint128();
         IERC20 token = IERC20(Terms.asset());
         uint256 before = token.balanceOf(address(this));
@@ -255,6 +257,11 @@ contract Pool is PoolBase, IPool, IPoolCapital {
     /// @inheritdoc IPool
     function closedAt() external view returns (uint64) {
         return _l.closedAt;
+    }
+
+    /// @inheritdoc IPool
+    function gate() external view returns (address) {
+        return Terms.gate();
     }
 
     /// @inheritdoc IPool

@@ -25,6 +25,8 @@ struct Purchase {
     uint64 deadline; // seconds
     address to; // receives the token
     bytes consent; // of the position account: empty if it is msg.sender
+    address distributor; // is paid the fee; zero: nobody
+    uint16 feeBps; // of the premium and on top of it, at most 2_000; both together at most maxPremium
 }
 
 /// @title Policies: ERC-721 cover, bought, moved, lowered, cancelled and settled.
@@ -32,6 +34,8 @@ interface IPolicies {
     event Bought(
         uint256 indexed id, bytes32 indexed product, address indexed pool, Policy policy, uint256 premium
     );
+    /// @notice Paid by the buyer on top of the premium, at once.
+    event Distributed(uint256 indexed id, address indexed distributor, uint256 fee);
     event Lowered(uint256 indexed id, uint256 sum, uint256 refund);
     event Cancelled(uint256 indexed id, uint256 refund);
     event Settled(
@@ -52,6 +56,8 @@ interface IPolicies {
     error SumBelowMinimum(uint256 sum, uint256 minimum);
     /// @notice The position account is not the caller and has not signed for this purchase.
     error NoConsent(address position);
+    error FeeTooHigh(uint256 most, uint256 got);
+    /// @notice Premium and fee together.
     error PremiumAbove(uint256 premium, uint256 maximum);
     /// @notice The pool received another amount than was sent: the asset takes a fee.
     error WrongTransfer(uint256 expected, uint256 got);

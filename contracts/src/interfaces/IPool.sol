@@ -188,4 +188,6 @@ interface IPool {
     function locked() external view returns (uint256);
     function asset() external view returns (address);
     function closedAt() external view returns (uint64);
+    /// @notice Who is asked whether an account may buy or deposit; zero: nobody.
+    function gate() external view returns (address);
 }
