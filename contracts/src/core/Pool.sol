@@ -16,6 +16,8 @@ import {Buckets} from "../libraries/Buckets.sol";
 import {Due} from "../libraries/Due.sol";
 import {Exposure} from "../libraries/Exposure.sol";
 import {Gates} from "../libraries/Gates.sol";
+import {Idle} from "../libraries/Idle.sol";
+import {Ledger} from "../libraries/Ledger.sol";
 import {Price} from "../libraries/Price.sol";
 import {Stream} from "../libraries/Stream.sol";
 import {Terms} from "../libraries/Terms.sol";
@@ -196,7 +198,7 @@ contract Pool is PoolBase, IPool, IPoolCapital {
     function payExits() external nonReentrant returns (uint256 assets, bool looked) {
         uint256 index = _layerOf(msg.sender);
         Exits memory exits = _accrue();
-        if (_l.dwelling == 0) _payCohort(index, exits);
+        if (_l.dwelling == 0 && _l.vault.blindSince == 0) _payCohort(index, exits);
         return (exits.assets[index], exits.looked[index]);
     }
 
@@ -319,9 +321,9 @@ contract Pool is PoolBase, IPool, IPoolCapital {
 
     /// @dev Brings everything up to now; deposits and exits only once an epoch, and never while a booking dwells.
     function _accrue() private returns (Exits memory exits) {
-        _earn();
+        bool blind = _earn();
         uint256 epoch = block.timestamp / Terms.epoch();
-        if (_l.epochDone >= epoch || _l.dwelling != 0) return exits;
+        if (_l.epochDone >= epoch || _l.dwelling != 0 || blind) return exits;
         // Enough for four billion epochs.
         _l.epochDone = uint32(epoch);
         for (uint256 i = JUNIOR; i <= SENIOR; ++i) {
@@ -332,10 +334,19 @@ contract Pool is PoolBase, IPool, IPoolCapital {
             }
             _payCohort(i, exits);
         }
+        _keepCash();
     }
 
-    /// @dev Lets premiums be earned and exposure fall.
-    function _earn() private {
+    /// @dev Exits and losses leave less capital, and the vault's part of it stays within its cap.
+    function _keepCash() private {
+        Ledger.Vault storage v = _l.vault;
+        if (v.mark == 0) return;
+        uint256 most = _capital() * v.capBps / BPS;
+        if (v.mark > most) Idle.divest(_l, v.mark - most);
+    }
+
+    /// @dev Lets premiums be earned and exposure fall, and marks the vault; `blind`: it could not be read.
+    function _earn() private returns (bool blind) {
         _onlyClone();
         uint256 today = block.timestamp / Stream.DAY;
         if (_l.rolled < today) {
@@ -347,7 +358,12 @@ contract Pool is PoolBase, IPool, IPoolCapital {
             (_l.exposure, _l.rolled) = (uint128(exposure), uint32(today));
         }
         uint256 earned = _l.stream.advance(block.timestamp);
-        if (earned == 0) return;
+        if (_l.vault.vault != address(0)) {
+            uint256 gain;
+            (gain, blind) = Idle.mark(_l);
+            earned += gain;
+        }
+        if (earned == 0) return blind;
         _distribute(earned);
         emit Accrued(block.timestamp, earned);
     }
@@ -417,7 +433,7 @@ contract Pool is PoolBase, IPool, IPoolCapital {
         uint256 wanted = cover.exposureAt(block.timestamp) + sum;
         if (wanted > l.cap) revert CapExceeded(product, wanted, l.cap);
         if (l.cluster == 0) return l;
-        wanted = _l.clusters[l.cluster].sumAt(block.timestamp) + sum;
+        wanted = _inCluster(l.cluster) + sum;
         if (wanted > l.clusterCap) revert ClusterExceeded(l.cluster, wanted, l.clusterCap);
     }
 
@@ -508,6 +524,7 @@ contract Pool is PoolBase, IPool, IPoolCapital {
     /// @dev Sends, or owes what cannot be sent: nobody who refuses money stops anyone else.
     function _send(address to, uint256 amount) private returns (bool sent) {
         if (amount == 0) return true;
+        if (_l.vault.shares != 0) Idle.raise(_l, amount);
         sent = IERC20(Terms.asset()).trySafeTransfer(to, amount);
         if (sent) return true;
         _l.owed[to] += amount;

@@ -8,6 +8,7 @@ import {IIncidents} from "../interfaces/IIncidents.sol";
 import {IPool} from "../interfaces/IPool.sol";
 import {IUnderwriting} from "../interfaces/IUnderwriting.sol";
 import {ITranche} from "../interfaces/ITranche.sol";
+import {Buckets} from "../libraries/Buckets.sol";
 import {Exposure} from "../libraries/Exposure.sol";
 import {Ledger} from "../libraries/Ledger.sol";
 import {Price} from "../libraries/Price.sol";
@@ -19,6 +20,7 @@ import {Clone} from "./Clone.sol";
 ///         declare state but `_l`, so that both see the same words; the guard against re-entry is one transient word
 ///         of the clone and holds for both.
 abstract contract PoolBase is Clone, ReentrancyGuardTransient {
+    using Buckets for Buckets.Store;
     using Exposure for Exposure.Cover;
 
     uint256 internal constant BPS = 10_000;
@@ -55,6 +57,12 @@ abstract contract PoolBase is Clone, ReentrancyGuardTransient {
         if (!open) revert IPool.NotCertified(product);
         (l.leverage, l.cap) = (Math.min(l.leverage, leverage), Math.min(l.cap, cap));
         (l.floorRate, l.cluster, l.clusterCap) = (Math.max(l.floorRate, floorRate), cluster, clusterCap);
+    }
+
+    /// @dev Exposure of a cluster, and idle capital if the vault belongs to it: both are gone together.
+    function _inCluster(bytes32 cluster) internal view returns (uint256 sum) {
+        sum = _l.clusters[cluster].sumAt(block.timestamp);
+        if (_l.vault.cluster == cluster) sum += _l.vault.mark;
     }
 
     function _surgeNow() internal view returns (uint256) {

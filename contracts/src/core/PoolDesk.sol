@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.27;
 
+import {IERC4626} from "@openzeppelin/contracts/interfaces/IERC4626.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
@@ -8,10 +9,12 @@ import {ICatalog, Product} from "../interfaces/ICatalog.sol";
 import {IIncidents, Incident, Status} from "../interfaces/IIncidents.sol";
 import {IPool, PoolConfig} from "../interfaces/IPool.sol";
 import {IPoolDesk, Offer, PoolState, Underwriting} from "../interfaces/IPoolDesk.sol";
+import {IUnderwriting} from "../interfaces/IUnderwriting.sol";
 import {ITranche} from "../interfaces/ITranche.sol";
 import {Bookings} from "../libraries/Bookings.sol";
-import {Buckets} from "../libraries/Buckets.sol";
 import {Exposure} from "../libraries/Exposure.sol";
+import {Idle} from "../libraries/Idle.sol";
+import {Ledger} from "../libraries/Ledger.sol";
 import {Price} from "../libraries/Price.sol";
 import {Stream} from "../libraries/Stream.sol";
 import {Terms} from "../libraries/Terms.sol";
@@ -23,7 +26,6 @@ import {PoolBase} from "./PoolBase.sol";
 ///         contract calls. One for all pools, which lend it their storage by `delegatecall`. Called directly it
 ///         changes nothing: it has no config, no curator and no tranches, and every change asks for one of them.
 contract PoolDesk is PoolBase, IPoolDesk {
-    using Buckets for Buckets.Store;
     using Exposure for Exposure.Cover;
     using SafeERC20 for IERC20;
 
@@ -98,6 +100,47 @@ contract PoolDesk is PoolBase, IPoolDesk {
         _setLocked(_l.locked - shares);
     }
 
+    /// @inheritdoc IPoolDesk
+    function setVault(address vault_, uint16 capBps, bytes32 cluster) external nonReentrant {
+        _only(Terms.curator(), IPool.NotCurator.selector);
+        Ledger.Vault storage v = _l.vault;
+        if (_l.closedAt != 0) revert IPool.PoolIsClosed(_l.closedAt);
+        if (v.vault != address(0)) revert VaultIsSet(v.vault);
+        address asset = IERC4626(vault_).asset();
+        if (asset != Terms.asset()) revert IPool.WrongAsset(Terms.asset(), asset);
+        _require(capBps != 0 && capBps <= BPS, "capBps", capBps);
+        address underwriting_ = Terms.underwriting();
+        if (underwriting_ != address(0)) {
+            bytes32 known = IUnderwriting(underwriting_).clusterOf(bytes32(uint256(uint160(vault_))));
+            if (known == 0 || known != cluster) revert WrongCluster(known, cluster);
+        }
+        uint256 effectiveAt = block.timestamp + Terms.cooldown() + 2 * Terms.epoch();
+        (v.vault, v.effectiveAt, v.cluster, v.capBps) = (vault_, uint32(effectiveAt), cluster, capBps);
+        emit VaultNamed(vault_, capBps, cluster, effectiveAt);
+    }
+
+    /// @inheritdoc IPoolDesk
+    function invest(uint256 amount) external accrued nonReentrant {
+        _only(Terms.curator(), IPool.NotCurator.selector);
+        Ledger.Vault storage v = _l.vault;
+        if (_l.closedAt != 0) revert IPool.PoolIsClosed(_l.closedAt);
+        if (v.vault == address(0) || block.timestamp < v.effectiveAt) {
+            revert VaultNotEffective(v.effectiveAt);
+        }
+        if (_l.dwelling != 0 || v.blindSince != 0) revert NotNow();
+        // Part of the layers: what is reserved, unearned, owed, pending or redeemable stays in cash.
+        (uint256 wanted, uint256 most) = (v.mark + amount, _capital() * v.capBps / BPS);
+        if (wanted > most) revert InvestedTooMuch(wanted, most);
+        _checkCluster(v.cluster, amount);
+        Idle.invest(_l, amount);
+    }
+
+    /// @inheritdoc IPoolDesk
+    function divest(uint256 amount) external accrued nonReentrant returns (uint256) {
+        _only(Terms.curator(), IPool.NotCurator.selector);
+        return Idle.divest(_l, amount);
+    }
+
     // ----- anyone -----
 
     /// @inheritdoc IPoolDesk
@@ -124,6 +167,7 @@ contract PoolDesk is PoolBase, IPoolDesk {
         _l.owed[account] = 0;
         _l.owedSum -= uint128(amount);
         emit IPool.Withdrawn(account, amount);
+        if (_l.vault.shares != 0) Idle.raise(_l, amount);
         IERC20(Terms.asset()).safeTransfer(account, amount);
     }
 
@@ -148,13 +192,12 @@ contract PoolDesk is PoolBase, IPoolDesk {
         uint256 inProduct = Math.saturatingSub(l.cap, cover.exposureAt(block.timestamp));
         o.most = Math.min(Math.saturatingSub(o.capacity, o.exposure), inProduct);
         if (l.cluster == 0) return o;
-        uint256 inCluster = _l.clusters[l.cluster].sumAt(block.timestamp);
-        o.most = Math.min(o.most, Math.saturatingSub(l.clusterCap, inCluster));
+        o.most = Math.min(o.most, Math.saturatingSub(l.clusterCap, _inCluster(l.cluster)));
     }
 
     /// @inheritdoc IPoolDesk
     function clusterExposure(bytes32 cluster) external view returns (uint256) {
-        return _l.clusters[cluster].sumAt(block.timestamp);
+        return _inCluster(cluster);
     }
 
     /// @inheritdoc IPoolDesk
@@ -252,7 +295,22 @@ contract PoolDesk is PoolBase, IPoolDesk {
         }
     }
 
+    /// @inheritdoc IPoolDesk
+    function vault() external view returns (Ledger.Vault memory) {
+        return _l.vault;
+    }
+
     // ----- inside -----
+
+    /// @dev What is invested counts in the vault's cluster, under a certificate that is up to date.
+    function _checkCluster(bytes32 cluster, uint256 amount) private view {
+        IUnderwriting underwriting_ = IUnderwriting(Terms.underwriting());
+        if (address(underwriting_) == address(0)) return;
+        if (block.timestamp > underwriting_.validUntil(address(this))) revert IPool.NotCertified(cluster);
+        uint256 wanted = _inCluster(cluster) + amount;
+        uint256 cap = underwriting_.clusterCap(address(this), cluster);
+        if (wanted > cap) revert IPool.ClusterExceeded(cluster, wanted, cap);
+    }
 
     function _underwrite(bytes32 product, Exposure.Cover storage cover) private {
         Product memory terms = _catalog.product(product);

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.27;
 
 import {IPool, PoolConfig} from "./IPool.sol";
+import {Ledger} from "../libraries/Ledger.sol";
 import {IPoolCapital} from "./IPoolCapital.sol";
 
 /// @notice What a pool knows of one product: terms it copied, what its curator allows, and what it insures.
@@ -49,8 +50,29 @@ struct Offer {
 /// @notice Every pool answers all of it; the code stands in one contract that pools share. Events and errors are
 ///         those of `IPool`.
 interface IPoolDesk {
+    event VaultNamed(address vault, uint256 capBps, bytes32 cluster, uint256 effectiveAt);
+    /// @notice `amount` of cash went into the vault; its shares and its mark after it.
+    event Invested(uint256 amount, uint256 shares, uint256 mark);
+    /// @notice `amount` came out of the vault; its shares and its mark after it.
+    event Divested(uint256 amount, uint256 shares, uint256 mark);
+    /// @notice The mark moved: a rise is earned, a fall was lost from surplus on.
+    event VaultMarked(uint256 mark);
+    /// @notice The vault cannot be read since `since`, and nobody enters or leaves; zero: it can again.
+    event VaultBlind(uint256 since);
+
     /// @notice The pool has its tranches already.
     error AlreadyInitialised();
+    /// @notice The pool's vault is named once.
+    error VaultIsSet(address vault);
+    /// @notice The underwriting contract puts the vault into another cluster, or into none.
+    error WrongCluster(bytes32 expected, bytes32 got);
+    /// @notice No vault is named, or the notice of its naming is not over.
+    error VaultNotEffective(uint256 effectiveAt);
+    error InvestedTooMuch(uint256 wanted, uint256 most);
+    /// @notice The vault took more than was invested.
+    error WrongInvestment(uint256 expected, uint256 got);
+    /// @notice A booking dwells or the vault cannot be read: nothing is invested.
+    error NotNow();
 
     /// @notice Called by who made the pool, in the same transaction: its tranches of layers 1 to 3.
     function initialise(address[3] calldata tranches) external;
@@ -62,6 +84,14 @@ interface IPoolDesk {
     /// @notice Locks junior shares of the curator behind his caps and the instant lane.
     function lock(uint256 shares) external;
     function unlock(uint256 shares) external;
+    /// @notice Names the ERC-4626 vault for idle capital, once, with a cap in bps of capital; in force after the notice
+    ///         that caps have. Only the curator.
+    function setVault(address vault, uint16 capBps, bytes32 cluster) external;
+    /// @notice Puts cash into the vault, up to its cap. Only the curator.
+    function invest(uint256 amount) external;
+    /// @notice Takes up to `amount` out of the vault; answers what came. Only the curator; payments and exits take what
+    ///         they need by themselves.
+    function divest(uint256 amount) external returns (uint256 got);
     /// @notice After the claims: gives back what nobody is owed. By anyone.
     function closeBooking(uint256 incident) external;
     /// @notice Pays out what a failed transfer left. By anyone, to `account`.
@@ -91,6 +121,8 @@ interface IPoolDesk {
     function owed(address account) external view returns (uint256);
     /// @notice What may be bought of a product now; reverts as a quote does where nothing may.
     function offer(bytes32 product) external view returns (Offer memory);
+    /// @notice Idle capital in the vault.
+    function vault() external view returns (Ledger.Vault memory);
     /// @notice Exposure that the pool has in a cluster now; none is counted where no certificates bind the pool.
     function clusterExposure(bytes32 cluster) external view returns (uint256);
     /// @notice Exposure of a cluster that stops counting when `day` begins.

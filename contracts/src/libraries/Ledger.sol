@@ -16,6 +16,19 @@ library Ledger {
         uint64 fraction; // wad, at most 1e18
     }
 
+    /// @dev Idle capital in a yield vault, see `Idle`.
+    struct Vault {
+        address vault; // zero: the curator named none
+        uint32 effectiveAt; // seconds: from then on he may invest
+        uint32 markedAt; // seconds
+        uint32 blindSince; // seconds: it could not be read since; zero: it can
+        uint128 mark; // what the shares count for; part of the layers
+        uint128 gain; // of a withdrawal beyond its mark, earned at the next accrual
+        uint256 shares; // by the pool's own count
+        bytes32 cluster;
+        uint16 capBps; // of capital
+    }
+
     struct Store {
         // Of layers 1 to 3; written once. The config stands in the clone's code, see `Terms`.
         ITranche[3] tranches;
@@ -49,6 +62,7 @@ library Ledger {
         mapping(bytes32 gauge => bytes32[]) products;
         mapping(uint256 incident => Waterfall.Entry) entries;
         mapping(uint256 incident => mapping(bytes32 product => Share)) shares;
+        Vault vault;
         // Incidents in the order in which they fell short. One that is no longer short is dropped at the head.
         uint256[] short_;
         uint256 shortHead;

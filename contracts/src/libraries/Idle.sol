@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.27;
+
+import {IERC4626} from "@openzeppelin/contracts/interfaces/IERC4626.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {IPoolDesk} from "../interfaces/IPoolDesk.sol";
+import {Ledger} from "./Ledger.sol";
+import {Terms} from "./Terms.sol";
+
+/// @title Idle capital in a yield vault
+/// @notice The pool is linked to it. The vault is somebody else's code: it is called with bounded gas, its answers
+///         count for one word, and whatever it does, no booking and no payment from cash fails by it.
+library Idle {
+    using SafeCast for uint256;
+    using SafeERC20 for IERC20;
+
+    uint256 private constant BPS = 10_000;
+    uint256 private constant DAY = 1 days;
+    /// @dev Of itself, that a mark may rise in a day: 36.5 % a year.
+    uint256 private constant RISE_BPS = 10;
+    /// @dev A vault that cannot be read for longer counts as lost; until then nobody enters or leaves the pool.
+    uint256 private constant PATIENCE = 30 days;
+    uint256 private constant READ_GAS = 300_000;
+    uint256 private constant WITHDRAW_GAS = 1_500_000;
+
+    /// @notice Marks the vault; answers what was gained, and whether the vault could not be read.
+    /// @dev mark = min(value, mark * (1 + bound)). A loss is taken off the layers here, before anybody may leave.
+    function mark(Ledger.Store storage self) external returns (uint256 gain, bool blind) {
+        Ledger.Vault storage v = self.vault;
+        // Realised by an earlier withdrawal.
+        (gain, v.gain) = (v.gain, 0);
+        if (v.shares == 0) return (gain, false);
+        (bool read, uint256 value) = _read(v.vault, abi.encodeCall(IERC4626.convertToAssets, (v.shares)));
+        if (!read) {
+            if (v.blindSince == 0) {
+                v.blindSince = uint32(block.timestamp);
+                emit IPoolDesk.VaultBlind(block.timestamp);
+            }
+            if (block.timestamp - v.blindSince <= PATIENCE) return (gain, true);
+            value = 0;
+        } else if (v.blindSince != 0) {
+            v.blindSince = 0;
+            emit IPoolDesk.VaultBlind(0);
+        }
+        uint256 before = v.mark;
+        uint256 rise = before * RISE_BPS * (block.timestamp - v.markedAt) / (BPS * DAY);
+        uint256 next = Math.min(value, before + rise);
+        // While rounding swallows the whole rise, its time goes on.
+        if (next != before || value <= before) v.markedAt = uint32(block.timestamp);
+        if (next == before) return (gain, false);
+        v.mark = next.toUint128();
+        emit IPoolDesk.VaultMarked(next);
+        if (next > before) return (gain + next - before, false);
+        _lose(self, before - next);
+    }
+
+    /// @notice Puts `amount` of cash into the vault.
+    function invest(Ledger.Store storage self, uint256 amount) external {
+        Ledger.Vault storage v = self.vault;
+        (IERC4626 vault, IERC20 asset) = (IERC4626(v.vault), IERC20(Terms.asset()));
+        (uint256 cash, uint256 held) = (asset.balanceOf(address(this)), vault.balanceOf(address(this)));
+        asset.forceApprove(address(vault), amount);
+        vault.deposit(amount, address(this));
+        asset.forceApprove(address(vault), 0);
+        uint256 spent = cash - asset.balanceOf(address(this));
+        if (spent > amount) revert IPoolDesk.WrongInvestment(amount, spent);
+        v.shares += vault.balanceOf(address(this)) - held;
+        if (v.mark == 0) v.markedAt = uint32(block.timestamp);
+        // What the vault keeps of it as a fee shows as a loss when it is marked next, before anybody leaves.
+        v.mark += spent.toUint128();
+        emit IPoolDesk.Invested(spent, v.shares, v.mark);
+    }
+
+    /// @notice Takes up to `amount` out of the vault; answers what came. Never reverts.
+    function divest(Ledger.Store storage self, uint256 amount) external returns (uint256) {
+        return _divest(self, amount);
+    }
+
+    /// @notice Takes out of the vault what cash is short of `amount`. Never reverts.
+    function raise(Ledger.Store storage self, uint256 amount) external {
+        uint256 cash = IERC20(Terms.asset()).balanceOf(address(this));
+        if (cash < amount) _divest(self, amount - cash);
+    }
+
+    function _divest(Ledger.Store storage self, uint256 amount) private returns (uint256 got) {
+        Ledger.Vault storage v = self.vault;
+        (address vault, IERC20 asset) = (v.vault, IERC20(Terms.asset()));
+        if (v.shares == 0 || amount == 0) return 0;
+        (bool read, uint256 most) = _read(vault, abi.encodeCall(IERC4626.maxWithdraw, (address(this))));
+        if (read) amount = Math.min(amount, most);
+        (bool known, uint256 held) = _held(vault);
+        if (!known || amount == 0) return 0;
+        uint256 cash = asset.balanceOf(address(this));
+        bytes memory data = abi.encodeCall(IERC4626.withdraw, (amount, address(this), address(this)));
+        bool ok;
+        assembly ("memory-safe") {
+            ok := call(WITHDRAW_GAS, vault, 0, add(data, 32), mload(data), 0, 0)
+        }
+        uint256 left;
+        (known, left) = _held(vault);
+        // A vault that took money or will not say what is left counts as one that did nothing for it.
+        got = Math.saturatingSub(asset.balanceOf(address(this)), cash);
+        uint256 burned = known ? Math.min(v.shares, Math.saturatingSub(held, left)) : v.shares;
+        if (got == 0 && burned == 0) return 0;
+        _book(self, got, burned);
+    }
+
+    /// @dev Shares leave with their part of the mark, rounded up; what came beyond it is gained, below it is lost.
+    function _book(Ledger.Store storage self, uint256 got, uint256 burned) private {
+        Ledger.Vault storage v = self.vault;
+        uint256 part = burned == 0 ? 0 : Math.mulDiv(v.mark, burned, v.shares, Math.Rounding.Ceil);
+        v.shares -= burned;
+        v.mark -= uint128(part);
+        if (got > part) v.gain += (got - part).toUint128();
+        emit IPoolDesk.Divested(got, v.shares, v.mark);
+        if (got < part) _lose(self, part - got);
+    }
+
+    /// @dev Surplus, junior, mezzanine, senior; beyond them the money of nobody in particular is short.
+    function _lose(Ledger.Store storage self, uint256 loss) private {
+        for (uint256 i; i < 4 && loss != 0; ++i) {
+            uint256 part = Math.min(loss, self.layers[i]);
+            self.layers[i] -= uint128(part);
+            loss -= part;
+        }
+    }
+
+    function _held(address vault) private view returns (bool, uint256) {
+        return _read(vault, abi.encodeCall(IERC20.balanceOf, (address(this))));
+    }
+
+    /// @dev One word, however much is answered; of 128 bits, as all money here.
+    function _read(address vault, bytes memory data) private view returns (bool ok, uint256 value) {
+        assembly ("memory-safe") {
+            ok := staticcall(READ_GAS, vault, add(data, 32), mload(data), 0, 32)
+            ok := and(ok, gt(returndatasize(), 31))
+            value := mload(0)
+        }
+        value = ok ? Math.min(value, type(uint128).max) : 0;
+    }
+}
