@@ -106,6 +106,10 @@ contract FactoryTest is Fixture {
         config.kink = uint64(bound(config.kink, 1, 1e18 - 1));
         config.scarcityKink = uint64(bound(config.scarcityKink, 1e18, type(uint64).max));
         config.scarcityFull = uint64(bound(config.scarcityFull, config.scarcityKink, type(uint64).max));
+        // Both must be contracts, or nobody.
+        config.underwriting = uint160(config.underwriting) % 2 == 0 ? address(0) : address(catalog);
+        config.gate = uint160(config.gate) % 2 == 0 ? address(0) : address(policies);
+        config.curatorFeeBps = uint16(bound(config.curatorFeeBps, 0, 2000));
         IWholePool pool = IWholePool(factory.createPool(config, "salt"));
         assertEq(abi.encode(pool.config()), abi.encode(config));
     }
