@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use crate::{steps, tools};
 
 /// Sources whose contracts the Rust side deploys or calls.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     "src/core/",
+    "src/feeds/",
     "src/governance/",
     "src/libraries/Bookings.sol",
     "src/triggers/",
