@@ -7,11 +7,12 @@ import {PoolDesk} from "breakwater/core/PoolDesk.sol";
 import {Tranche} from "breakwater/core/Tranche.sol";
 import {ICatalog} from "breakwater/interfaces/ICatalog.sol";
 import {IIncidents} from "breakwater/interfaces/IIncidents.sol";
+import {TreatyFactory} from "breakwater/reinsurance/TreatyFactory.sol";
 
 /// @notice The code of pools and the factory over it, as a deployment makes them.
 library Pools {
     function factory(ICatalog catalog, IIncidents incidents, address policies) internal returns (Factory) {
-        PoolDesk desk = new PoolDesk(catalog, incidents);
+        PoolDesk desk = new PoolDesk(catalog, incidents, new TreatyFactory(catalog));
         Pool pool = new Pool(catalog, incidents, policies, address(desk));
         return new Factory(address(catalog), address(pool), address(new Tranche()));
     }

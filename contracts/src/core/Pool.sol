@@ -13,6 +13,7 @@ import {IUnderwriting} from "../interfaces/IUnderwriting.sol";
 import {ITranche} from "../interfaces/ITranche.sol";
 import {Bookings} from "../libraries/Bookings.sol";
 import {Buckets} from "../libraries/Buckets.sol";
+import {Cessions} from "../libraries/Cessions.sol";
 import {Due} from "../libraries/Due.sol";
 import {Exposure} from "../libraries/Exposure.sol";
 import {Gates} from "../libraries/Gates.sol";
@@ -30,11 +31,12 @@ import {PoolBase} from "./PoolBase.sol";
 ///         owed. Nobody can take money out but through a payment, a refund or the redemption queue.
 /// @notice Of the asset it assumes that a transfer moves what it says or fails, and that balances do not shrink by
 ///         themselves. One that takes a fee is refused at the door; one that stalls delays payments, which stay owed.
-/// @dev Money identity, at every moment: balance >= the layers + unearned + (funded - paid) of all bookings + owed
-///      + pending deposits + redeemable. Only the right-hand side is ever acted on.
+/// @dev Money identity, at every moment: balance >= the layers + unearned + (funded - ceded + drawn - paid) of all
+///      bookings + owed + pending deposits + redeemable + premiums of treaties. Only the right-hand side is acted on.
 /// @dev Every entry point: check, accrue, compute, write, emit, call out. Formulas are in docs/design.md, "Pool".
 contract Pool is PoolBase, IPool, IPoolCapital {
     using Buckets for Buckets.Store;
+    using Cessions for Cessions.Store;
     using Exposure for Exposure.Cover;
     using SafeCast for uint256;
     using SafeERC20 for IERC20;
@@ -252,7 +254,10 @@ contract Pool is PoolBase, IPool, IPoolCapital {
             openedAt: e.openedAt,
             onsetTime: e.onsetTime,
             settled: e.settled,
-            closed: e.closed
+            closed: e.closed,
+            ceded: e.ceded,
+            drawn: e.drawn,
+            recovered: e.recovered
         });
     }
 
@@ -302,7 +307,8 @@ contract Pool is PoolBase, IPool, IPoolCapital {
     function instantBudget(uint256 incident) public view returns (uint256) {
         Waterfall.Entry storage entry = _l.entries[incident];
         uint256 budget = Math.saturatingSub(_lockValue(_l.locked), _l.instantOutstanding);
-        return Math.min(budget, Math.saturatingSub(entry.funded, entry.paid));
+        // Treaties pay once a loss is final, so in the dwell only what the layers gave is there.
+        return Math.min(budget, Math.saturatingSub(entry.own(), entry.paid));
     }
 
     /// @inheritdoc IPoolCapital
@@ -372,6 +378,7 @@ contract Pool is PoolBase, IPool, IPoolCapital {
     function _distribute(uint256 earned) private {
         if (earned == 0) return;
         earned -= _takeFee(earned);
+        if (_l.cessions.line != 0) earned -= _l.cessions.setAside(earned);
         uint256 toSurplus = earned * Terms.surplusBps() / BPS;
         uint256 rest = earned - toSurplus;
         uint256 weights = Terms.weightsBps();
@@ -494,11 +501,16 @@ contract Pool is PoolBase, IPool, IPoolCapital {
     {
         (uint256 reserved, uint256 funded, uint256 before) = (entry.reserved, entry.funded, entry.paid);
         if (_l.closedAt == 0 && entry.due > funded) _close();
+        if (entry.line != 0) {
+            _l.cessions.draw(entry, order.incident);
+            emit Ceded(order.incident, entry.ceded, entry.drawn);
+        }
         if (reserved == 0) return 0;
         uint256 target = Math.mulDiv(order.due, Math.min(funded, reserved), reserved);
         paid = Math.saturatingSub(target, order.paidBefore);
-        // What is due in all is at most what is reserved; should it not be, money of others stays untouched.
-        paid = Math.min(paid, Math.saturatingSub(funded, before));
+        // Without treaties it always is there; what one of them could not send is paid once it can. Were more due than
+        // reserved, money of others would stay untouched.
+        paid = Math.min(paid, Math.saturatingSub(entry.held(), before));
         entry.paid = uint128(before + paid);
     }
 

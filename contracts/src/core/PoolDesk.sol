@@ -11,7 +11,9 @@ import {IPool, PoolConfig} from "../interfaces/IPool.sol";
 import {IPoolDesk, Offer, PoolState, Underwriting} from "../interfaces/IPoolDesk.sol";
 import {IUnderwriting} from "../interfaces/IUnderwriting.sol";
 import {ITranche} from "../interfaces/ITranche.sol";
+import {ICedant, ITreaty, ITreatyFactory, TreatyTerms} from "../interfaces/ITreaty.sol";
 import {Bookings} from "../libraries/Bookings.sol";
+import {Cessions} from "../libraries/Cessions.sol";
 import {Exposure} from "../libraries/Exposure.sol";
 import {Idle} from "../libraries/Idle.sol";
 import {Ledger} from "../libraries/Ledger.sol";
@@ -25,7 +27,8 @@ import {PoolBase} from "./PoolBase.sol";
 /// @notice What a pool does beside purchases, payments and bookings: the curator's acts, upkeep, and views that no
 ///         contract calls. One for all pools, which lend it their storage by `delegatecall`. Called directly it
 ///         changes nothing: it has no config, no curator and no tranches, and every change asks for one of them.
-contract PoolDesk is PoolBase, IPoolDesk {
+contract PoolDesk is PoolBase, IPoolDesk, ICedant {
+    using Cessions for Cessions.Store;
     using Exposure for Exposure.Cover;
     using SafeERC20 for IERC20;
 
@@ -34,7 +37,14 @@ contract PoolDesk is PoolBase, IPoolDesk {
 
     uint256 private constant WAD = 1e18;
 
-    constructor(ICatalog catalog_, IIncidents incidents_) PoolBase(catalog_, incidents_) {}
+    /// @dev Whoever it made a treaty for knows the treaty's code.
+    ITreatyFactory private immutable _treaties;
+
+    constructor(ICatalog catalog_, IIncidents incidents_, ITreatyFactory treaties_)
+        PoolBase(catalog_, incidents_)
+    {
+        _treaties = treaties_;
+    }
 
     /// @dev The pool accrues through its own code before the guard is entered; nothing runs in between.
     modifier accrued() {
@@ -141,7 +151,61 @@ contract PoolDesk is PoolBase, IPoolDesk {
         return Idle.divest(_l, amount);
     }
 
+    /// @inheritdoc IPoolDesk
+    function attachTreaty(address treaty) external accrued nonReentrant {
+        _only(Terms.curator(), IPool.NotCurator.selector);
+        if (_l.closedAt != 0) revert IPool.PoolIsClosed(_l.closedAt);
+        if (!_treaties.isTreaty(treaty)) revert IPool.NotATreaty(treaty);
+        TreatyTerms memory t = ITreaty(treaty).terms();
+        if (t.cedant != address(this)) revert IPool.NotATreaty(treaty);
+        (bool found,) = _l.cessions.find(treaty);
+        if (found) revert IPool.AlreadyCeding(treaty);
+        (uint256 count, uint256 shareBps, uint256 premiumBps) = _l.cessions.sums();
+        if (count == Cessions.MAX_TREATIES) revert IPool.TooManyTreaties(Cessions.MAX_TREATIES);
+        uint256 least = block.timestamp + Terms.cooldown() + 2 * Terms.epoch();
+        _require(t.start >= least, "start", t.start);
+        _require(shareBps + t.shareBps <= BPS, "shareBps", shareBps + t.shareBps);
+        _require(premiumBps + t.premiumBps <= BPS, "premiumBps", premiumBps + t.premiumBps);
+        // Places have 16 bits.
+        _require(_l.cessions.all.length < type(uint16).max, "treaties", _l.cessions.all.length);
+        _l.cessions.push(Cessions.Reinsurer(treaty, t.premiumBps, t.start, t.end, 0, t.shareBps), count);
+        emit IPool.TreatyAttached(treaty, t.shareBps, t.premiumBps, t.start, t.end);
+    }
+
     // ----- anyone -----
+
+    /// @inheritdoc IPoolDesk
+    function detachTreaty(address treaty) external accrued nonReentrant {
+        (bool found, uint256 rest) = _l.cessions.find(treaty);
+        if (!found) revert IPool.NotCeding(treaty);
+        TreatyTerms memory t = ITreaty(treaty).terms();
+        (uint256 until, uint256 encumbered) = (uint256(t.end) + t.notice, ITreaty(treaty).encumbered());
+        _payPremium(treaty);
+        // Nor with premium that it could not be sent.
+        bool runs = block.timestamp < until || encumbered != 0 || _l.cessions.premiumOf(treaty) != 0;
+        if (runs || _l.dwelling != 0) revert IPool.TreatyRuns(treaty, until, encumbered);
+        _l.cessions.remove(rest);
+        emit IPool.TreatyDetached(treaty);
+    }
+
+    /// @inheritdoc ICedant
+    function payPremium(address treaty) external accrued nonReentrant returns (uint128) {
+        return _payPremium(treaty);
+    }
+
+    /// @inheritdoc IPoolDesk
+    function recover(uint256 incident, uint256 amount) external accrued nonReentrant {
+        Waterfall.Entry storage entry = _l.entries[incident];
+        if (entry.openedAt == 0) revert IPool.UnknownBooking(incident);
+        if (!entry.closed) revert IPool.BookingIsOpen(incident);
+        if (amount == 0) revert IPool.ZeroAmount();
+        IERC20 token = IERC20(Terms.asset());
+        uint256 before = token.balanceOf(address(this));
+        token.safeTransferFrom(msg.sender, address(this), amount);
+        uint256 got = token.balanceOf(address(this)) - before;
+        if (got != amount) revert IPool.WrongTransfer(amount, got);
+        Bookings.recover(_l, incident, amount);
+    }
 
     /// @inheritdoc IPoolDesk
     function roll(bytes32 product) external {
@@ -241,8 +305,30 @@ contract PoolDesk is PoolBase, IPoolDesk {
             owed: _l.owedSum,
             capSum: _l.capSum,
             instantOutstanding: _l.instantOutstanding,
-            dwelling: _l.dwelling
+            dwelling: _l.dwelling,
+            premiums: _l.cessions.premiums
         });
+    }
+
+    /// @inheritdoc ICedant
+    function cedes(address treaty) external view returns (bool attached, bool dwelling) {
+        (attached,) = _l.cessions.find(treaty);
+        dwelling = _l.dwelling != 0;
+    }
+
+    /// @inheritdoc IPoolDesk
+    function treatyFactory() external view returns (address) {
+        return address(_treaties);
+    }
+
+    /// @inheritdoc IPoolDesk
+    function treaties() external view returns (address[] memory) {
+        return _l.cessions.treaties();
+    }
+
+    /// @inheritdoc IPoolDesk
+    function premiumOf(address treaty) external view returns (uint256) {
+        return _l.cessions.premiumOf(treaty);
     }
 
     /// @inheritdoc IPoolDesk
@@ -301,6 +387,11 @@ contract PoolDesk is PoolBase, IPoolDesk {
     }
 
     // ----- inside -----
+
+    function _payPremium(address treaty) private returns (uint128) {
+        if (_l.vault.shares != 0) Idle.raise(_l, _l.cessions.premiumOf(treaty));
+        return _l.cessions.payPremium(treaty);
+    }
 
     /// @dev What is invested counts in the vault's cluster, under a certificate that is up to date.
     function _checkCluster(bytes32 cluster, uint256 amount) private view {

@@ -27,9 +27,9 @@ struct PoolConfig {
 /// @notice What one pool holds for one incident. Layers: 0 surplus, 1 junior, 2 mezzanine, 3 senior.
 struct Booking {
     uint128 reserved; // what the terms say may be owed
-    uint128 funded; // what the layers gave and what was paid and borne by nobody
+    uint128 funded; // what the layers gave, what was paid and borne by nobody, and what is ceded
     uint128 due; // sum of what settlement found owed
-    uint128 paid; // sent or credited, at most funded
+    uint128 paid; // sent or credited, at most funded - ceded + drawn
     uint128 instantPaid; // part of paid before the dwell ended
     uint128[4] limit; // layers at opening
     uint128[4] charged; // taken from each layer, at most its limit
@@ -37,6 +37,9 @@ struct Booking {
     uint64 onsetTime; // of the measurement booked last
     bool settled; // the dwell is over
     bool closed; // claims are over: nothing more is owed than due
+    uint128 ceded; // of funded: what the pool counts on of its treaties
+    uint128 drawn; // what they have sent
+    uint128 recovered; // after closing: what came back beyond short bookings
 }
 
 /// @notice What a policy gives up when its holder lowers or cancels it.
@@ -99,7 +102,8 @@ interface IPool {
     event Charged(uint256 indexed incident, uint256 layer, uint256 amount);
     /// @notice `amount` went back to the layer, for `recoveryShares` new shares of it.
     event Released(uint256 indexed incident, uint256 layer, uint256 amount, uint256 recoveryShares);
-    /// @notice A release of `from` filled the short booking of `to` instead of going back to the layer.
+    /// @notice A release of `from` filled the short booking of `to` instead of going back to the layer; `from` is
+    ///         zero where a recovery did, which counts as surplus's.
     event Filled(uint256 indexed from, uint256 indexed to, uint256 layer, uint256 amount);
     /// @notice Part of a payment; `pulled`: the transfer failed and it is owed.
     event Paid(uint256 indexed incident, address indexed to, uint256 amount, bool pulled);
@@ -109,12 +113,26 @@ interface IPool {
     );
     /// @notice `amount` left junior and the booking's `paid`; the shares were burned from the curator's lock.
     event InstantLoss(uint256 indexed incident, uint256 amount, uint256 sharesBurned);
+    /// @notice What a booking counts on of its treaties, and what they have sent, after the call.
+    event Ceded(uint256 indexed incident, uint256 ceded, uint256 drawn);
     event BookingSettled(uint256 indexed incident);
     event BookingClosed(uint256 indexed incident, uint256 due, uint256 paid);
     event PoolClosed(uint256 time);
     /// @notice A transfer failed: the amount waits in `owed`.
     event Credited(address indexed account, uint256 amount);
     event Withdrawn(address indexed account, uint256 amount);
+    /// @notice `amount` came back for an incident; `filled` of it went to short bookings.
+    event Recovered(uint256 indexed incident, address indexed from, uint256 amount, uint256 filled);
+    /// @notice A layer got back what it had borne, for `recoveryShares` new shares; surplus also what nobody had.
+    event RecoveredTo(uint256 indexed incident, uint256 layer, uint256 amount, uint256 recoveryShares);
+    /// @notice A treaty got back what it had paid.
+    event Returned(uint256 indexed incident, address indexed treaty, uint256 amount);
+    event TreatyAttached(
+        address indexed treaty, uint256 shareBps, uint256 premiumBps, uint256 start, uint256 end
+    );
+    event TreatyDetached(address indexed treaty);
+    /// @notice Premium that was set aside for a treaty was sent to it.
+    event PremiumCeded(address indexed treaty, uint256 amount);
     /// @notice The curator's locked junior shares, after the change.
     event CuratorLocked(uint256 shares);
 
@@ -150,6 +168,15 @@ interface IPool {
     /// @notice The incident is not final, or its claims end at `claimsEnd`, which is not past.
     error ClaimsOpen(uint256 incident, uint256 claimsEnd);
     error NothingOwed(address account);
+    /// @notice Not made by the factory of treaties, or for another pool.
+    error NotATreaty(address treaty);
+    error TooManyTreaties(uint256 limit);
+    error AlreadyCeding(address treaty);
+    error NotCeding(address treaty);
+    /// @notice Something may still be booked or drawn under the treaty: until `until`, or while `encumbered` is locked.
+    error TreatyRuns(address treaty, uint256 until, uint256 encumbered);
+    /// @notice `recover`: claims on the incident are not over.
+    error BookingIsOpen(uint256 incident);
     error ZeroAmount();
     /// @notice A deposit brought another amount than was asked: the asset takes a fee or moves nothing.
     error WrongTransfer(uint256 expected, uint256 got);

@@ -4,6 +4,7 @@ pragma solidity ^0.8.27;
 import {IPool, PoolConfig} from "./IPool.sol";
 import {Ledger} from "../libraries/Ledger.sol";
 import {IPoolCapital} from "./IPoolCapital.sol";
+import {ICedant} from "./ITreaty.sol";
 
 /// @notice What a pool knows of one product: terms it copied, what its curator allows, and what it insures.
 struct Underwriting {
@@ -33,6 +34,7 @@ struct PoolState {
     uint256 capSum; // caps asked for, over all products
     uint256 instantOutstanding; // instant payments of the incidents that dwell
     uint256 dwelling; // bookings whose incident dwells
+    uint256 premiums; // set aside for treaties and not sent
 }
 
 /// @notice What a pool sells of a product now, as of its last accrual: its curve and how far it reaches.
@@ -97,6 +99,20 @@ interface IPoolDesk {
     /// @notice Pays out what a failed transfer left. By anyone, to `account`.
     function withdraw(address account) external returns (uint256 amount);
 
+    /// @notice Takes `amount` in from the caller as recovered for a closed booking: for short bookings, oldest first,
+    ///         then back to who bore the loss. By anyone. See docs/capital.md, "Recoveries".
+    function recover(uint256 incident, uint256 amount) external;
+    /// @notice Cedes to a treaty from its start on, at most four; the curator. Its start leaves underwriters the time to
+    ///         leave first that a higher cap leaves them.
+    function attachTreaty(address treaty) external;
+    /// @notice Ends that, after the treaty's notice and with nothing encumbered; by anyone.
+    function detachTreaty(address treaty) external;
+    /// @notice The treaties that the pool cedes to, in the order of their attachment.
+    function treaties() external view returns (address[] memory);
+    /// @notice Whoever makes treaties that this pool may cede to.
+    function treatyFactory() external view returns (address);
+    /// @notice Set aside for a treaty that the pool cedes to and not sent, as of the last accrual.
+    function premiumOf(address treaty) external view returns (uint256);
     function capital() external view returns (uint256);
     function curator() external view returns (address);
     function config() external view returns (PoolConfig memory);
@@ -130,4 +146,4 @@ interface IPoolDesk {
 }
 
 /// @title Everything that the address of a pool answers.
-interface IWholePool is IPool, IPoolCapital, IPoolDesk {}
+interface IWholePool is IPool, IPoolCapital, IPoolDesk, ICedant {}

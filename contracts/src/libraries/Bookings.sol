@@ -5,6 +5,7 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {ICatalog, Product} from "../interfaces/ICatalog.sol";
 import {IPool} from "../interfaces/IPool.sol";
+import {Cessions} from "./Cessions.sol";
 import {Due} from "./Due.sol";
 import {Exposure} from "./Exposure.sol";
 import {Ledger} from "./Ledger.sol";
@@ -16,6 +17,7 @@ import {Waterfall} from "./Waterfall.sol";
 /// @notice A linked library, because the pool with it exceeds what one contract may hold. It runs in the pool, on the
 ///         pool's storage, and holds nothing of its own. Formulas are in docs/design.md, "Booking" and "Instant losses".
 library Bookings {
+    using Cessions for Cessions.Store;
     using Exposure for Exposure.Cover;
     using SafeCast for uint256;
     using Waterfall for Waterfall.Entry;
@@ -48,11 +50,12 @@ library Bookings {
         if (entry.openedAt == 0) {
             if (a.reserve == 0) return 0;
             (entry.openedAt, entry.limit) = (uint48(block.number), self.layers);
+            if (self.cessions.line != 0) entry.line = self.cessions.line;
             ++self.dwelling;
         }
         _writeShares(self, entry, a, incident, onsetTime);
         entry.onsetTime = uint48(onsetTime);
-        uint256 borne = _rebook(self, entry, incident, a.reserve, a.excess);
+        uint256 borne = _rebook(self, entry, incident, a.reserve.toUint128(), a.excess);
         emit IPool.Booked(incident, onsetTime, a.reserve, entry.funded, self.surge);
         for (uint256 i; borne != 0; ++i) {
             uint256 part = Math.min(borne, a.excesses[i]);
@@ -66,10 +69,35 @@ library Bookings {
     /// @notice `IPoolDesk.closeBooking` after its checks: what is reserved beyond what is due goes back.
     function close(Ledger.Store storage self, uint256 incident) external {
         Waterfall.Entry storage entry = self.entries[incident];
-        (uint128 due, uint256 funded) = (entry.due, entry.funded);
+        uint128 due = entry.due;
         (entry.closed, entry.reserved) = (true, due);
         emit IPool.BookingClosed(incident, due, entry.paid);
-        _release(self, entry, incident, entry.give(funded - Math.min(funded, due)), 0);
+        uint256 ceded = self.cessions.settle(entry, incident);
+        entry.cede(ceded);
+        // Where a treaty's asset did not move, what was paid for it stays with the layers.
+        uint256 kept = Math.max(Math.saturatingSub(due, ceded), Math.saturatingSub(entry.paid, entry.drawn));
+        _release(self, entry, incident, entry.give(Math.saturatingSub(entry.own(), kept)), 0);
+        if (entry.line != 0) emit IPool.Ceded(incident, ceded, entry.drawn);
+    }
+
+    /// @notice `IPool.recover` after its checks: `amount` came back for a closed booking.
+    function recover(Ledger.Store storage self, uint256 incident, uint256 amount) external {
+        Waterfall.Entry storage entry = self.entries[incident];
+        uint256[4] memory given;
+        // As if surplus had it: what it fills is surplus's again if that booking is lowered.
+        given[0] = amount;
+        _fillShort(self, 0, given);
+        uint256 left = given[0];
+        emit IPool.Recovered(incident, msg.sender, amount, amount - left);
+        uint256 toTreaties;
+        (given, toTreaties) = entry.recover(left);
+        // What a treaty cannot be sent stays here.
+        if (toTreaties != 0) given[0] += self.cessions.giveBack(entry, incident, toTreaties);
+        for (uint256 above = Waterfall.LAYERS; above != 0; --above) {
+            uint256 i = above - 1;
+            if (given[i] == 0) continue;
+            emit IPool.RecoveredTo(incident, i, given[i], _giveTo(self, entry, incident, i, given[i]));
+        }
     }
 
     function _assess(Ledger.Store storage self, bytes32 gauge, uint256 onsetTime, uint256 lambda)
@@ -138,14 +166,20 @@ library Bookings {
         Ledger.Store storage self,
         Waterfall.Entry storage entry,
         uint256 incident,
-        uint256 reserve,
+        uint128 reserve,
         uint256 excess
     ) private returns (uint256 borne) {
-        (uint256 reserved, uint256 funded) = (entry.reserved, entry.funded);
+        // What the layers are to bear, before and now: the reserve without what treaties are counted on for.
+        uint256 before = Math.saturatingSub(entry.reserved, entry.ceded);
+        entry.reserved = reserve;
+        if (entry.line != 0) {
+            entry.cede(self.cessions.cede(entry, incident, entry.onsetTime, reserve));
+            emit IPool.Ceded(incident, entry.ceded, entry.drawn);
+        }
+        uint256 wanted = Math.saturatingSub(reserve, entry.ceded);
         uint256[4] memory given;
-        entry.reserved = reserve.toUint128();
-        if (reserve > reserved) _raise(self, entry, incident, reserve - reserved);
-        else given = entry.give(funded - Math.min(funded, reserve));
+        if (wanted > before) _raise(self, entry, incident, wanted - before);
+        else given = entry.give(Math.saturatingSub(entry.own(), wanted));
         if (excess != 0) {
             borne = Math.min(excess, self.layers[JUNIOR] + given[JUNIOR]);
             // Both are parts of what was paid in the dwell, which has 128 bits and is due as well.
@@ -185,7 +219,7 @@ library Bookings {
 
     /// @dev What was paid and nobody bears stays charged, but of junior's no more than leaves `kept`.
     function _keepPaid(Waterfall.Entry storage entry, uint256[4] memory given, uint256 kept) private {
-        uint256 missing = Math.saturatingSub(entry.paid, entry.funded);
+        uint256 missing = Math.saturatingSub(entry.paid, entry.held());
         if (missing == 0) return;
         given[JUNIOR] -= kept;
         entry.fill(given, missing);
@@ -206,16 +240,25 @@ library Bookings {
         given[JUNIOR] += kept;
         for (uint256 above = Waterfall.LAYERS; above != 0; --above) {
             uint256 i = above - 1;
-            uint256 amount = given[i];
-            if (amount == 0) continue;
-            (bool held, uint256 minted) =
-                i == 0 ? (false, 0) : self.tranches[i - 1].mintRecovery(incident, entry.openedAt, amount);
-            // Nobody held shares then: it belongs to nobody now.
-            uint256 to = held ? i : 0;
-            // It stays at 2^128 - 1, as in `Pool`: a booking must not fail.
-            self.layers[to] = uint128(Math.min(self.layers[to] + amount, type(uint128).max));
-            emit IPool.Released(incident, i, amount, minted);
+            if (given[i] == 0) continue;
+            emit IPool.Released(incident, i, given[i], _giveTo(self, entry, incident, i, given[i]));
         }
+    }
+
+    /// @dev Gives a layer what it bore, for recovery shares of those who held it before the incident was opened.
+    function _giveTo(
+        Ledger.Store storage self,
+        Waterfall.Entry storage entry,
+        uint256 incident,
+        uint256 i,
+        uint256 amount
+    ) private returns (uint256 minted) {
+        bool held;
+        if (i != 0) (held, minted) = self.tranches[i - 1].mintRecovery(incident, entry.openedAt, amount);
+        // Nobody held shares then: it belongs to nobody now.
+        uint256 to = held ? i : 0;
+        // It stays at 2^128 - 1, as in `Pool`: a booking must not fail.
+        self.layers[to] = uint128(Math.min(self.layers[to] + amount, type(uint128).max));
     }
 
     /// @dev One step for each booking that it fills, and one for the last that it does not.

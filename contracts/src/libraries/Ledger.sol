@@ -3,6 +3,7 @@ pragma solidity ^0.8.27;
 
 import {ITranche} from "../interfaces/ITranche.sol";
 import {Buckets} from "./Buckets.sol";
+import {Cessions} from "./Cessions.sol";
 import {Exposure} from "./Exposure.sol";
 import {Stream} from "./Stream.sol";
 import {Waterfall} from "./Waterfall.sol";
@@ -66,5 +67,6 @@ library Ledger {
         // Incidents in the order in which they fell short. One that is no longer short is dropped at the head.
         uint256[] short_;
         uint256 shortHead;
+        Cessions.Store cessions;
     }
 }

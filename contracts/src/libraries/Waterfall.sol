@@ -2,18 +2,21 @@
 pragma solidity ^0.8.27;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 /// @title Who bears a loss, and who gets back what was reserved for nothing
 /// @notice Layers: 0 surplus, 1 junior, 2 mezzanine, 3 senior. Losses run up, releases run back down.
 library Waterfall {
+    using SafeCast for uint256;
+
     uint256 internal constant LAYERS = 4;
 
     /// @notice What a pool keeps for one incident.
     struct Entry {
         uint128 reserved;
-        uint128 funded; // invariant: the sum of `charged`
+        uint128 funded; // invariant: the sum of `charged`, and `ceded`
         uint128 due;
-        uint128 paid; // at most funded
+        uint128 paid; // at most what is held
         uint128 instantPaid; // the sum of it over the products of the incident
         uint48 openedAt; // block; zero: nothing was ever booked
         uint48 onsetTime; // seconds
@@ -22,6 +25,26 @@ library Waterfall {
         bool queued; // stands in the line of short bookings
         uint128[4] limit;
         uint128[4] charged; // each at most its limit
+        uint128 ceded; // what the pool counts on of its treaties
+        uint128 drawn; // of it, and of the unit each that it does not count, what they have sent
+        uint128 recovered; // once closed: what came back beyond short bookings
+        uint64 line; // the treaties that the pool ceded to when it was opened, see `Cessions`
+    }
+
+    /// @notice What the layers bear.
+    function own(Entry storage self) internal view returns (uint256) {
+        return self.funded - self.ceded;
+    }
+
+    /// @notice What has come in for the incident, from layers and treaties: as much may be paid.
+    function held(Entry storage self) internal view returns (uint256) {
+        return own(self) + self.drawn;
+    }
+
+    /// @notice Counts on `ceded` of the treaties instead of what was counted before.
+    function cede(Entry storage self, uint256 ceded) internal {
+        // Both are parts of the reserve.
+        (self.funded, self.ceded) = (uint128(own(self) + ceded), uint128(ceded));
     }
 
     /// @notice Takes up to `amount` from the layers, lowest first; returns what each gave.
@@ -42,7 +65,7 @@ library Waterfall {
         self.funded += uint128(amount - left);
     }
 
-    /// @notice Gives `amount`, at most what is funded, back from the highest layer down; returns each part.
+    /// @notice Gives `amount`, at most what the layers bear, back from the highest layer down; returns each part.
     function give(Entry storage self, uint256 amount) internal returns (uint256[4] memory given) {
         uint256 left = amount;
         for (uint256 above = LAYERS; above != 0 && left != 0; --above) {
@@ -55,6 +78,23 @@ library Waterfall {
             self.charged[i] = uint128(charged - part);
         }
         self.funded -= uint128(amount);
+    }
+
+    /// @notice Who gets `amount` that came back for a closed booking: back up the line in which the loss was borne,
+    ///         senior, treaties, mezzanine, junior, surplus, each at most what it bore less what came back before. What
+    ///         is more than was borne is surplus.
+    function recover(Entry storage self, uint256 amount)
+        internal
+        returns (uint256[4] memory given, uint256 toTreaties)
+    {
+        (uint256 had, uint256 left) = (self.recovered, amount);
+        // It came in as one sum, so 128 bits hold all of it but for a hostile asset, which may only stop recoveries.
+        self.recovered = (had + amount).toUint128();
+        (given[3], had, left) = _part(self.charged[3], had, left);
+        (toTreaties, had, left) = _part(self.drawn, had, left);
+        (given[2], had, left) = _part(self.charged[2], had, left);
+        (given[1], had, left) = _part(self.charged[1], had, left);
+        given[0] = left;
     }
 
     /// @notice Puts up to `amount` of what others gave back from each layer, lowest first, into this booking; what
@@ -76,5 +116,12 @@ library Waterfall {
             if (self.limit[i] < charged) self.limit[i] = charged;
         }
         self.funded += uint128(amount - left);
+    }
+
+    /// @dev Of `left` what one that bore `bore` gets, after `had` came back to those from here on.
+    function _part(uint256 bore, uint256 had, uint256 left) private pure returns (uint256, uint256, uint256) {
+        uint256 before = Math.min(had, bore);
+        uint256 part = Math.min(left, bore - before);
+        return (part, had - before, left - part);
     }
 }

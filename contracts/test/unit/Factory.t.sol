@@ -12,6 +12,8 @@ import {IFactory} from "breakwater/interfaces/IFactory.sol";
 import {IPool, PoolConfig, PayOrder, Reduction} from "breakwater/interfaces/IPool.sol";
 import {IPoolDesk, IWholePool} from "breakwater/interfaces/IPoolDesk.sol";
 import {ITranche} from "breakwater/interfaces/ITranche.sol";
+import {ICedant} from "breakwater/interfaces/ITreaty.sol";
+import {TreatyFactory} from "breakwater/reinsurance/TreatyFactory.sol";
 import {Tranche} from "breakwater/core/Tranche.sol";
 import {Terms} from "breakwater/libraries/Terms.sol";
 import {Fixture} from "../Fixture.sol";
@@ -207,15 +209,19 @@ contract FactoryTest is Fixture {
 
     /// @dev Called directly the desk has neither config nor tranches, and every change needs one of them.
     function test_theDeskServesNobodyDirectly() public {
-        PoolDesk desk = new PoolDesk(catalog, incidents);
+        PoolDesk desk = new PoolDesk(catalog, incidents, new TreatyFactory(catalog));
         expectRevert(abi.encodeWithSelector(Clone.NotAClone.selector));
         desk.initialise([alice, bob, keeper]);
-        bytes[5] memory calls = [
+        bytes[9] memory calls = [
             abi.encodeCall(IPoolDesk.setProduct, ("product", 1, 1)),
             abi.encodeCall(IPoolDesk.lock, (1)),
             abi.encodeCall(IPoolDesk.unlock, (1)),
             abi.encodeCall(IPoolDesk.closeBooking, (1)),
-            abi.encodeCall(IPoolDesk.withdraw, (alice))
+            abi.encodeCall(IPoolDesk.withdraw, (alice)),
+            abi.encodeCall(IPoolDesk.attachTreaty, (alice)),
+            abi.encodeCall(IPoolDesk.detachTreaty, (alice)),
+            abi.encodeCall(IPoolDesk.recover, (1, 1)),
+            abi.encodeCall(ICedant.payPremium, (alice))
         ];
         for (uint256 i; i < calls.length; ++i) {
             (bool ok,) = address(desk).call(calls[i]);

@@ -352,10 +352,11 @@ abstract contract PoolSetup is Base {
         for (uint256 i; i < 4; ++i) {
             claims += s.layers[i];
         }
-        claims += (s.unearnedScaled + 1e18 - 1) / 1e18 + s.owed + s.pendingDeposits + s.redeemable;
+        claims += (s.unearnedScaled + 1e18 - 1) / 1e18 + s.owed + s.pendingDeposits + s.redeemable
+            + s.premiums;
         for (uint256 i; i < booked.length; ++i) {
             Booking memory b = pool.booking(booked[i]);
-            claims += b.funded - b.paid;
+            claims += b.funded - b.ceded + b.drawn - b.paid;
         }
     }
 
