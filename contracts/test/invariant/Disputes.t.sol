@@ -64,6 +64,7 @@ contract DisputesInvariants is Quorums {
             crowd.hear.selector,
             crowd.hear.selector,
             crowd.close.selector,
+            crowd.ignore.selector,
             crowd.punish.selector,
             crowd.unstake.selector,
             crowd.finalise.selector,
