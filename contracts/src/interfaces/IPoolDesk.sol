@@ -71,7 +71,7 @@ interface IPoolDesk {
     /// @notice No vault is named, or the notice of its naming is not over.
     error VaultNotEffective(uint256 effectiveAt);
     error InvestedTooMuch(uint256 wanted, uint256 most);
-    /// @notice The vault took more than was invested.
+    /// @notice The vault took more than was invested, or gave shares that are worth less by more than a thousandth.
     error WrongInvestment(uint256 expected, uint256 got);
     /// @notice A booking dwells or the vault cannot be read: nothing is invested.
     error NotNow();

@@ -23,6 +23,8 @@ library Idle {
     uint256 private constant RISE_BPS = 10;
     /// @dev A vault that cannot be read for longer counts as lost; until then nobody enters or leaves the pool.
     uint256 private constant PATIENCE = 30 days;
+    /// @dev Part of an investment that the vault may keep.
+    uint256 private constant MOST_FEE = 1000;
     uint256 private constant READ_GAS = 300_000;
     uint256 private constant WITHDRAW_GAS = 1_500_000;
 
@@ -32,7 +34,7 @@ library Idle {
         Ledger.Vault storage v = self.vault;
         // Realised by an earlier withdrawal.
         (gain, v.gain) = (v.gain, 0);
-        if (v.shares == 0) return (gain, false);
+        if (v.shares == 0 && v.mark == 0) return (gain, false);
         (bool read, uint256 value) = _read(v.vault, abi.encodeCall(IERC4626.convertToAssets, (v.shares)));
         if (!read) {
             if (v.blindSince == 0) {
@@ -67,9 +69,13 @@ library Idle {
         asset.forceApprove(address(vault), 0);
         uint256 spent = cash - asset.balanceOf(address(this));
         if (spent > amount) revert IPoolDesk.WrongInvestment(amount, spent);
-        v.shares += vault.balanceOf(address(this)) - held;
+        uint256 got = vault.balanceOf(address(this)) - held;
+        // A vault that was filled before its first share, or that keeps a fee, gives too few for the money.
+        uint256 value = vault.convertToAssets(got);
+        if (value < spent - spent / MOST_FEE) revert IPoolDesk.WrongInvestment(spent, value);
+        v.shares += got;
         if (v.mark == 0) v.markedAt = uint32(block.timestamp);
-        // What the vault keeps of it as a fee shows as a loss when it is marked next, before anybody leaves.
+        // What it keeps shows as a loss when it is marked next, before anybody leaves.
         v.mark += spent.toUint128();
         emit IPoolDesk.Invested(spent, v.shares, v.mark);
     }

@@ -19,6 +19,7 @@ contract YieldVault is ERC4626 {
     uint256 private _liquid = type(uint256).max;
     bool private _broken;
     bool private _stuck;
+    bool private _burns;
 
     constructor(IERC20 asset_) ERC20("Yield", "Y") ERC4626(asset_) {}
 
@@ -34,13 +35,23 @@ contract YieldVault is ERC4626 {
         _broken = broken;
     }
 
+    function burn() external {
+        _burns = true;
+    }
+
     function setStuck(bool stuck) external {
         _stuck = stuck;
     }
 
     function totalAssets() public view override returns (uint256) {
-        while (_broken) {}
+        require(!_broken, "broken");
+        while (_burns) {}
         return super.totalAssets();
+    }
+
+    /// @notice What the shares of an account are worth, whatever hinders them.
+    function maxWithdrawable(address owner) external view returns (uint256) {
+        return (super.totalAssets() + 1) * balanceOf(owner) / (totalSupply() + 1);
     }
 
     function maxWithdraw(address owner) public view override returns (uint256) {
@@ -145,6 +156,15 @@ contract IdleTest is Fixture, Committee {
         assertEq(_mark(), most);
         assertEq(usd.balanceOf(address(yield)), most);
         _checkMoney(0);
+    }
+
+    /// @dev Hole "first-depositor inflation", with the pool as the one who pays for it.
+    function test_aVaultThatWasFilledBeforehandTakesNothing() public {
+        _name(5000);
+        usd.mint(address(yield), 1000 * K);
+        vm.prank(curator);
+        expectRevert(abi.encodeWithSelector(IPoolDesk.WrongInvestment.selector, 100 * K, 0));
+        pool.invest(100 * K);
     }
 
     // ----- "a mark never rises faster than its bound" -----
@@ -361,7 +381,7 @@ contract IdleTest is Fixture, Committee {
         _invest(100 * K);
         uint256 id = buy(pool, product, alice, 50 * K);
         vm.warp(block.timestamp + 7 days);
-        yield.setBroken(true);
+        yield.burn();
         vm.roll(block.number + 10_000);
         uint256 a = seal();
         setVault(600_000e6, 1_000_000e6);
