@@ -185,8 +185,16 @@ fn as_text(deployment: &Deployment, findings: &[Finding], good: bool, screen: &S
         ("code of tranches", deployment.tranche_code),
         ("factory", deployment.factory),
     ];
+    let council = deployment.governance.iter().flat_map(|parts| {
+        [
+            ("votes", parts.token),
+            ("council", parts.council),
+            ("identities", parts.identities),
+            ("signal", parts.signal),
+        ]
+    });
     let pools = deployment.pools.iter().map(|(name, address)| (format!("pool {name:?}"), *address));
-    let all = fixed.into_iter().map(|(name, address)| (name.to_owned(), address)).chain(pools);
+    let all = fixed.into_iter().chain(council).map(|(name, address)| (name.to_owned(), address)).chain(pools);
     all.for_each(|(name, address)| screen.say(format!("  {name:<20} {address}")));
     screen.say("\nWhat the chain says");
     for finding in findings {

@@ -6,11 +6,13 @@
 
 mod bench;
 mod buyer;
+mod calls;
 mod capital;
 mod consent;
 mod cover;
 mod curator;
 mod frame;
+mod gov;
 mod held;
 mod holder;
 mod incidents;
@@ -69,6 +71,11 @@ pub(crate) enum Act {
     Redeem(underwriter::Redeem),
     /// Fetch shares of a deposit, assets of a redemption, or what an incident gave back
     Claim(underwriter::Claim),
+    /// Commands of the council and of whoever votes in it
+    Gov {
+        #[command(subcommand)]
+        command: gov::GovCommand,
+    },
     /// Commands of a pool's curator
     Pool {
         #[command(subcommand)]
@@ -97,6 +104,7 @@ pub(crate) async fn run(command: Act, screen: &Screen) -> Result<Outcome, Failur
         Act::Deposit(asked) => underwriter::deposit(&asked, screen).await,
         Act::Redeem(asked) => underwriter::redeem(&asked, screen).await,
         Act::Claim(asked) => underwriter::claim(&asked, screen).await,
+        Act::Gov { command } => gov::gov(&command, screen).await,
         Act::Pool { command } => curator::pool(&command, screen).await,
     }
 }

@@ -39,6 +39,13 @@ fn advice(error: &str) -> Option<&'static str> {
         "ERC721NonexistentToken" => "a policy that exists: breakwater policies",
         "Expired" => "a policy that has not expired: breakwater policies",
         "Frozen" => "to wait: an incident touches this policy and its claims are open",
+        "GovernorAlreadyCastVote" => "nothing more: no votes of this account are left for this proposal",
+        "GovernorExceedRemainingWeight" => "fewer votes: breakwater gov show says how many there are",
+        "GovernorInsufficientProposerVotes" => {
+            "more votes, delegated at least a second ago: breakwater gov delegate"
+        }
+        "GovernorUnableToCancel" => "the proposer while the proposal is pending, or the guardian",
+        "GovernorUnexpectedProposalState" => "to wait for the step that comes before: breakwater gov show",
         "IncidentNotOpen" => "an incident that was not voided: breakwater incidents list",
         "LockTooSmall" => "more junior locked (breakwater pool lock), or a smaller cap",
         "NoConsent" => {
@@ -67,10 +74,12 @@ fn advice(error: &str) -> Option<&'static str> {
         "StillDwelling" => "to wait until the dwell is over: breakwater incidents show",
         "StillOwed" => "to settle first, or breakwater lower: the policy is owed more than it was paid",
         "SumBelowMinimum" => "a larger --sum: the product names the least one",
+        "TimelockUnexpectedOperationState" => "to wait until it may be executed: breakwater gov show",
         "TermOutOfRange" => "an --until within the product's shortest and longest term",
         "TrancheIsClosed" => "another tranche or pool: this one takes no deposits",
         "UnknownIncident" => "an incident that exists: breakwater incidents list",
         "UnknownProduct" => "a product that this pool underwrites: breakwater products",
+        "VetoedBefore" => "a vote against it: a guardian delays the same calls once",
         "WrongAsset" => "a pool whose asset is the product's",
         "WrongGauge" => "an incident of the product's gauge: breakwater policies",
         "ZeroAmount" => "an amount above zero",
