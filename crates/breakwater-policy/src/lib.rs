@@ -18,6 +18,7 @@
 //! | [`waterfall`], [`booking`], [`pay`] | who bears a loss, and how it is paid |
 //! | [`tranche`], [`deposit`], [`redeem`], [`recovery`] | capital coming, leaving and coming back |
 //! | [`treaty`] | losses that others bear |
+//! | [`underwriting`], [`signal`] | what is certified, posted and voted on |
 //! | [`incident`], [`policies`], [`settle`], [`curator`] | who may do what, when |
 //! | `ops` (a feature) | random operations for property tests |
 //! | [`events`], [`replay`], [`words`], [`wording`] | what the outside sees |
@@ -45,6 +46,7 @@ pub mod replay;
 pub mod router;
 pub mod sale;
 pub mod settle;
+pub mod signal;
 pub mod stream;
 pub mod terms;
 pub mod trace;
