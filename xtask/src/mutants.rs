@@ -1,4 +1,4 @@
-//! One-line mutants of the contracts, and the invariants that are seen to kill them.
+//! One-line mutants of the contracts, and the invariants and tests that are seen to kill them.
 //!
 //! `contracts/mutants.toml` names each mutant: the file, the exact text that stands there once, what replaces
 //! it, and the guard that it removes. Each is applied to a copy of the sources, never to the tree.
@@ -25,7 +25,7 @@ struct Mutant {
     file: String,
     find: String,
     replace: String,
-    /// Invariants that must fail on this mutant.
+    /// Invariants and tests that must fail on this mutant.
     kills: Vec<String>,
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn run(only: Option<&str>) -> Result<()> {
     let mut rows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut missing = Vec::new();
     for mutant in table.mutant.iter().filter(|mutant| only.is_none_or(|only| mutant.name.contains(only))) {
-        let killers = invariants_that_fail(mutant).with_context(|| format!("mutant {}", mutant.name))?;
+        let killers = what_fails(mutant).with_context(|| format!("mutant {}", mutant.name))?;
         println!(
             "{:<44} {}",
             mutant.name,
@@ -68,7 +68,17 @@ fn join(names: &BTreeSet<String>) -> String {
     names.iter().map(|name| name.trim_start_matches("invariant_")).collect::<Vec<_>>().join(" ")
 }
 
-fn invariants_that_fail(mutant: &Mutant) -> Result<BTreeSet<String>> {
+/// All invariants, unless only tests are named; and the tests that are.
+fn tried(mutant: &Mutant) -> String {
+    let tests = mutant.kills.iter().filter(|name| name.starts_with("test"));
+    let mut names: Vec<String> = tests.map(|name| format!("{name}\\(")).collect();
+    if names.len() < mutant.kills.len() || names.is_empty() {
+        names.push("invariant_".to_owned());
+    }
+    format!("^({})", names.join("|"))
+}
+
+fn what_fails(mutant: &Mutant) -> Result<BTreeSet<String>> {
     let copy = tempfile::tempdir()?;
     for part in ["src", "test", "demo", "tools", "foundry.toml"] {
         copy_into(&tools::contracts().join(part), &copy.path().join("contracts").join(part))?;
@@ -83,7 +93,7 @@ fn invariants_that_fail(mutant: &Mutant) -> Result<BTreeSet<String>> {
         count => bail!("its text stands {count} times in {}, not once", mutant.file),
     }
     let mut forge = Command::new(tools::native("forge")?);
-    forge.current_dir(&contracts).args(["test", "--json", "--match-test", "invariant_"]);
+    forge.current_dir(&contracts).args(["test", "--json", "--match-test", &tried(mutant)]);
     let (_, output) = steps::capture("forge test", &mut forge)?;
     let line = output.lines().find(|line| line.starts_with('{')).context("the mutant does not compile")?;
     let suites: BTreeMap<String, Value> = serde_json::from_str(line)?;
@@ -92,7 +102,7 @@ fn invariants_that_fail(mutant: &Mutant) -> Result<BTreeSet<String>> {
         .filter_map(|suite| suite["test_results"].as_object())
         .flatten()
         .filter(|(_, result)| result["status"] == "Failure")
-        .map(|(name, _)| name.trim_end_matches("()").to_owned())
+        .filter_map(|(name, _)| Some(name.split('(').next()?.to_owned()))
         .collect())
 }
 
