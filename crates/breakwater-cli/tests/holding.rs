@@ -34,7 +34,7 @@ fn open_incident(stage: &Stage) {
         loss: 500_000_000_000,
         evidence: B256::repeat_byte(7),
     };
-    let (rung, incidents) = (stage.deployment.proof_rung, stage.deployment.incidents);
+    let (rung, incidents) = (stage.deployment().proof_rung, stage.deployment().incidents);
     let opener = stage.address(Who::Deployer);
     stage.send_as(rung, incidents, &Incidents::openCall { gauge: stage.gauge, rung: 0, opener, m });
     let account = stage.address(Who::Buyer);

@@ -139,3 +139,34 @@ fn signers_are_chosen_and_checked() {
     let output = stage.look(&[&deposit[..], &["--keystore", file, "--password-file", &password]].concat());
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
 }
+
+#[test]
+fn anybody_makes_a_pool_for_a_curator() {
+    if !has_anvil() {
+        return;
+    }
+    let stage = Stage::build();
+    let config = stage.path("pool.json");
+    std::fs::write(&config, stage.pool_config("euros").to_string()).unwrap();
+    let create = ["pool", "create", "--config", &config];
+    let told = stage.foretold(Who::Other, &create);
+    let change = change(&told, "registered");
+    assert_eq!((&change["before"], &change["after"]), (&"no".into(), &"yes".into()));
+    let pools = stage.seen(&["pools"]);
+    assert_eq!(pools.len(), 2);
+    assert_eq!(pools[1]["pool"], told["result"]["pool"]);
+    assert_eq!(pools[1]["curator"], stage.address(Who::Curator).to_string().to_lowercase());
+    let (status, said) = stage.refused(Who::Other, &create);
+    assert!(status == 2 && said.contains("stands already"), "{said}");
+    // Another account's pool of the same terms has another address.
+    stage.done(Who::Buyer, &create);
+
+    let mut wrong = stage.pool_config("francs");
+    wrong["weightBps"] = serde_json::json!([5_000, 5_000, 5_000]);
+    std::fs::write(&config, wrong.to_string()).unwrap();
+    let (status, said) = stage.refused(Who::Other, &create);
+    assert!(status == 1 && said.contains("OutOfRange(field: weightBps"), "{said}");
+    std::fs::write(&config, "{}").unwrap();
+    let (status, said) = stage.refused(Who::Other, &create);
+    assert!(status == 2 && said.contains("missing field"), "{said}");
+}

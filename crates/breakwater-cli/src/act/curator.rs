@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use crate::act::bench::Step;
 use crate::act::capital::{Layer, Place};
 use crate::act::cover::Cover;
+use crate::act::factory;
 use crate::act::frame::{Act, Scene};
 use crate::act::probe::Probe;
 use crate::act::run::{self, Plan};
@@ -18,6 +19,8 @@ use crate::style::Screen;
 /// What a curator does with his pool.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PoolCommand {
+    /// Make a pool
+    Create(factory::Create),
     /// Set the cap and the floor rate of a product
     SetProduct(SetProduct),
     /// Lock junior shares behind your caps
@@ -71,6 +74,7 @@ pub(crate) struct Lock {
 /// Runs one of a curator's commands.
 pub(crate) async fn pool(command: &PoolCommand, screen: &Screen) -> Result<Outcome, Failure> {
     match command {
+        PoolCommand::Create(asked) => factory::create(asked, screen).await,
         PoolCommand::SetProduct(asked) => set_product(asked, screen).await,
         PoolCommand::Lock(asked) => lock(asked, true, screen).await,
         PoolCommand::Unlock(asked) => lock(asked, false, screen).await,

@@ -225,18 +225,21 @@ impl Scene {
         }
     }
 
-    /// Time of the block that is to come: the node's guess, or a slot after the newest one.
+    /// Time of the block that is to come: the node's guess if it makes one, else a slot after the newest one.
     async fn next_time(&self) -> u64 {
         const SLOT: u64 = 12;
         let newest = self.head.timestamp();
         let pending: Result<Value, _> =
             self.endpoints.request("eth_getBlockByNumber", ("pending", false)).await;
-        let guess =
-            pending.ok().and_then(|block| serde_json::from_value::<U64>(block["timestamp"].clone()).ok());
-        guess
-            .map(|time| time.to::<u64>())
-            .filter(|time| *time > newest)
-            .unwrap_or(newest.saturating_add(SLOT))
+        let field = |block: &Value, name: &str| -> Option<u64> {
+            serde_json::from_value::<U64>(block[name].clone()).ok().map(|value| value.to())
+        };
+        // Some nodes answer with the newest block again, which guesses nothing.
+        let guess = pending
+            .ok()
+            .filter(|block| field(block, "number") > Some(self.head.number()))
+            .and_then(|block| field(&block, "timestamp"));
+        guess.map_or(newest.saturating_add(SLOT), |time| time.max(newest.saturating_add(1)))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Policies as their holders see them: what each covers, where it stands, and what it is owed.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::primitives::{Address, B256, U256};
@@ -119,10 +120,10 @@ pub(crate) async fn policies(asked: &PoliciesOf, screen: &Screen) -> Result<Outc
             continue;
         }
         let gauge = held.cover.terms.gauge;
-        if !incidents.contains_key(&gauge) {
-            incidents.insert(gauge, incidents::of_gauge(&scene, gauge).await?);
-        }
-        let seen = incidents.get(&gauge).map(Vec::as_slice).unwrap_or_default();
+        let seen = match incidents.entry(gauge) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(free) => free.insert(incidents::of_gauge(&scene, gauge).await?),
+        };
         let claims = claims(&scene, &mut bench, &held, seen).await?;
         let frozen = frozen(&scene, &held).await?;
         let state = held.state(bench.time);

@@ -11,15 +11,19 @@ mod capital;
 mod consent;
 mod cover;
 mod curator;
+mod factory;
 mod frame;
 mod gov;
 mod held;
 mod holder;
 mod incidents;
+mod limits;
 mod permit;
 mod probe;
+mod report;
 mod run;
 mod show;
+mod signed;
 mod underwriter;
 mod units;
 mod words;
@@ -76,7 +80,24 @@ pub(crate) enum Act {
         #[command(subcommand)]
         command: gov::GovCommand,
     },
-    /// Commands of a pool's curator
+    /// Loss reports of bonded reporters
+    Report {
+        #[command(subcommand)]
+        command: report::Report,
+    },
+    /// Stand against a loss report with a bond
+    Challenge(report::Challenge),
+    /// Capacity certificates of pools
+    Certify {
+        #[command(subcommand)]
+        command: limits::Certify,
+    },
+    /// Floor rates of products
+    Rate {
+        #[command(subcommand)]
+        command: limits::Rate,
+    },
+    /// Make a pool, and commands of its curator
     Pool {
         #[command(subcommand)]
         command: curator::PoolCommand,
@@ -105,6 +126,10 @@ pub(crate) async fn run(command: Act, screen: &Screen) -> Result<Outcome, Failur
         Act::Redeem(asked) => underwriter::redeem(&asked, screen).await,
         Act::Claim(asked) => underwriter::claim(&asked, screen).await,
         Act::Gov { command } => gov::gov(&command, screen).await,
+        Act::Report { command } => report::report(&command, screen).await,
+        Act::Challenge(asked) => report::challenge(&asked, screen).await,
+        Act::Certify { command } => limits::certify(&command, screen).await,
+        Act::Rate { command } => limits::rate(&command, screen).await,
         Act::Pool { command } => curator::pool(&command, screen).await,
     }
 }

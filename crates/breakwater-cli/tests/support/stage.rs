@@ -3,6 +3,7 @@
 //! Accounts are anvil's own, so that whatever is no command of ours is sent by the node without a key.
 
 use std::process::Output;
+use std::time::{Duration, Instant};
 
 use alloy::hex;
 use alloy::primitives::{Address, B256, Bytes, U64, U256, keccak256};
@@ -44,7 +45,7 @@ pub(crate) struct Stage {
     pub(crate) anvil: Anvil,
     pub(crate) runtime: Runtime,
     pub(crate) folder: TempDir,
-    pub(crate) deployment: Deployment,
+    deployment: Option<Deployment>,
     pub(crate) asset: Address,
     pub(crate) pool: Address,
     pub(crate) gauge: B256,
@@ -73,7 +74,7 @@ impl Stage {
             pool: Address::ZERO,
             gauge: B256::ZERO,
             product: B256::ZERO,
-            deployment: blank(),
+            deployment: None,
             anvil,
             runtime,
             folder,
@@ -179,6 +180,11 @@ impl Stage {
         real
     }
 
+    /// Addresses, once they are there.
+    pub(crate) fn deployment(&self) -> &Deployment {
+        self.deployment.as_ref().unwrap()
+    }
+
     pub(crate) fn endpoints(&self) -> &Endpoints {
         self.anvil.endpoints()
     }
@@ -245,7 +251,15 @@ impl Stage {
             ..Default::default()
         };
         let hash: B256 = self.request("eth_sendTransaction", json!([transaction]));
-        let receipt: Value = self.request("eth_getTransactionReceipt", json!([hash]));
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let receipt: Value = loop {
+            // On a busy machine the block comes a moment after the answer.
+            match self.request("eth_getTransactionReceipt", json!([hash])) {
+                Value::Null => assert!(Instant::now() < deadline, "{hash} is not mined"),
+                receipt => break receipt,
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        };
         assert_eq!(receipt["status"], "0x1", "{receipt}");
         receipt
     }
@@ -271,17 +285,10 @@ impl Stage {
     fn deploy(&mut self) {
         let deployer = self.address(Who::Deployer);
         let config = json!({
-            "chainId": "31337", "deployer": deployer, "salt": B256::ZERO, "lister": deployer, "registrar": deployer,
+            "chainId": "31337", "deployer": deployer, "salt": B256::ZERO, "lister": deployer,
             "dwellBlocks": "8", "claimWindowS": (30 * DAY).to_string(),
             "timelock": { "minDelayS": "1", "proposers": [deployer], "executors": [Address::ZERO] },
-            "pools": [{
-                "name": "dollars", "asset": self.asset, "curator": self.address(Who::Curator),
-                "epoch": DAY.to_string(), "cooldown": (7 * DAY).to_string(), "leverageBps": "20000", "curatorShareBps": "2000",
-                "subordinationBps": "2000", "surplusBps": "1000", "weightBps": [5000, 3000, 2000],
-                "costOfCapital": "50000000000000000", "kink": "800000000000000000", "scarcityKink": "1500000000000000000",
-                "scarcityFull": "3000000000000000000", "surgeSlope": "1000000000000000000",
-                "surgeMax": "2000000000000000000", "surgeHalfLife": (7 * DAY).to_string(),
-            }],
+            "pools": [self.pool_config("dollars")],
         });
         let (file, out) = (self.path("config.json"), self.path("deployment.json"));
         std::fs::write(&file, config.to_string()).unwrap();
@@ -299,8 +306,20 @@ impl Stage {
             &out,
         ]);
         assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
-        self.deployment = serde_json::from_str(&std::fs::read_to_string(&out).unwrap()).unwrap();
-        self.pool = self.deployment.pools["dollars"];
+        self.deployment = Some(serde_json::from_str(&std::fs::read_to_string(&out).unwrap()).unwrap());
+        self.pool = self.deployment().pools["dollars"];
+    }
+
+    /// Terms of a pool of this name.
+    pub(crate) fn pool_config(&self, name: &str) -> Value {
+        json!({
+            "name": name, "asset": self.asset, "curator": self.address(Who::Curator), "epoch": DAY.to_string(),
+            "cooldown": (7 * DAY).to_string(), "leverageBps": "20000", "curatorShareBps": "2000",
+            "subordinationBps": "2000", "surplusBps": "1000", "weightBps": [5_000, 3_000, 2_000],
+            "costOfCapital": "50000000000000000", "kink": "800000000000000000", "scarcityKink": "1500000000000000000",
+            "scarcityFull": "3000000000000000000", "surgeSlope": "1000000000000000000",
+            "surgeMax": "2000000000000000000", "surgeHalfLife": (7 * DAY).to_string(),
+        })
     }
 
     /// A par gauge over the asset's own storage: shape is what listing looks at.
@@ -343,7 +362,7 @@ impl Stage {
         let id = keccak256(spec.abi_encode());
         self.send(
             Who::Deployer,
-            self.deployment.catalog,
+            self.deployment().catalog,
             &Catalog::listGaugeCall { spec: spec.into(), priors: Vec::new() },
         );
         id
@@ -368,15 +387,15 @@ impl Stage {
             minTerm: DAY as u32,
             maxTerm: 365 * DAY as u32,
         };
-        let gauge = self.view(self.deployment.catalog, &Catalog::gaugeInfoCall { gauge: self.gauge });
+        let gauge = self.view(self.deployment().catalog, &Catalog::gaugeInfoCall { gauge: self.gauge });
         let call = Wording::wordingCall {
             terms: Wording::Product::abi_decode(&terms.abi_encode()).unwrap(),
             gauge: Wording::GaugeInfo::abi_decode(&gauge.abi_encode()).unwrap(),
         };
-        let text = self.view(self.deployment.wording, &call);
+        let text = self.view(self.deployment().wording, &call);
         let id = keccak256(terms.abi_encode());
         let list = Catalog::listProductCall { terms, hash: keccak256(text) };
-        self.send(Who::Deployer, self.deployment.catalog, &list);
+        self.send(Who::Deployer, self.deployment().catalog, &list);
         id
     }
 
@@ -384,20 +403,6 @@ impl Stage {
     pub(crate) fn tranche(&self, index: u64) -> Address {
         self.view(self.pool, &Pool::trancheCall { index: U256::from(index) })
     }
-}
-
-/// What stands here before anything is deployed; replaced before anybody looks.
-fn blank() -> Deployment {
-    let zero = Address::ZERO;
-    serde_json::from_value(json!({
-        "chainId": "0", "fromBlock": "0", "timelock": zero, "accessManager": zero, "history": zero, "wording": zero,
-        "catalog": zero, "incidents": zero, "policies": zero, "proofRung": zero, "bookings": zero, "pools": {},
-        "config": {
-            "chainId": "0", "deployer": zero, "salt": B256::ZERO, "lister": zero, "registrar": zero, "dwellBlocks": "1",
-            "claimWindowS": "1", "timelock": { "minDelayS": "0", "proposers": [], "executors": [] }, "pools": [],
-        },
-    }))
-    .unwrap()
 }
 
 fn slot(number: u64) -> B256 {
