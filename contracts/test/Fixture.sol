@@ -147,7 +147,8 @@ abstract contract Fixture is World {
             waitingPeriod: 1 days,
             reportWindow: 7 days,
             minTerm: 1 days,
-            maxTerm: 365 days
+            maxTerm: 365 days,
+            salvage: address(0)
         });
     }
 

@@ -17,9 +17,11 @@ import {IIncidents, Incident, Rung, Status} from "../interfaces/IIncidents.sol";
 import {ILadder} from "../interfaces/ILadder.sol";
 import {IPolicies, Policy, Purchase} from "../interfaces/IPolicies.sol";
 import {IPool, PayOrder, Reduction} from "../interfaces/IPool.sol";
+import {ISalvage} from "../interfaces/ISalvage.sol";
 import {Due} from "../libraries/Due.sol";
 import {Gates} from "../libraries/Gates.sol";
 import {Eip712Types, PositionConsent} from "../libraries/Eip712Types.sol";
+import {Salvage} from "../reinsurance/Salvage.sol";
 
 /// @title Policies
 /// @notice Holds no money: premiums go from the buyer to the pool, payments from the pool to the holder.
@@ -40,6 +42,8 @@ contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient
 
     ICatalog public immutable catalog;
     IIncidents public immutable incidents;
+    /// @notice Where positions assign what products with salvage take.
+    ISalvage public immutable salvage;
 
     /// @notice Ids run from 1 to `count`.
     uint256 public count;
@@ -54,6 +58,7 @@ contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient
         EIP712(Eip712Types.NAME, Eip712Types.VERSION)
     {
         catalog = catalog_;
+        salvage = new Salvage(catalog_, incidents_);
         incidents = incidents_;
     }
 
@@ -375,7 +380,8 @@ contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient
         // While it is disputed the pool keeps the fraction of what was asserted, but pays what nobody disputes.
         uint256 fraction =
             Math.min(IPool(p.pool).fraction(incident, p.product), Due.fraction(lambda, terms.deductibleBps));
-        uint256 more = Math.saturatingSub(Due.amount(terms, lost, lambda, sumLeft, fraction), dueBefore);
+        uint256 more = _claimed(id, incident, terms, lost);
+        more = Math.saturatingSub(Due.amount(terms, more, lambda, sumLeft, fraction), dueBefore);
         if (ripe.status == Status.Dwelling) {
             IPool(p.pool).accrue();
             more = Math.min(more, IPool(p.pool).instantBudget(incident));
@@ -388,5 +394,14 @@ contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient
         uint256 granted = incidents.consume(incident, p.position, room, uint128(wanted));
         if (granted < wanted) more = Math.mulDiv(granted, terms.unitNum, terms.unitDen);
         due = dueBefore + uint128(more);
+    }
+
+    /// @dev Where the product takes salvage, only what is given up counts as lost.
+    function _claimed(uint256 id, uint256 incident, Product memory terms, uint256 lost)
+        private
+        view
+        returns (uint256)
+    {
+        return terms.salvage == address(0) ? lost : Math.min(lost, salvage.assigned(id, incident));
     }
 }

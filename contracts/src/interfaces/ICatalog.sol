@@ -35,6 +35,7 @@ struct Product {
     uint32 reportWindow; // seconds after expiry in which an incident may still be opened; whole days
     uint32 minTerm; // seconds from inception to expiry
     uint32 maxTerm; // at most 365 days
+    address salvage; // token of which the position account assigns a unit for each gauge unit it claims; zero: none
 }
 
 /// @title Catalog: gauges, products and pools that Breakwater knows.

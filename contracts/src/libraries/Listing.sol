@@ -107,6 +107,9 @@ library Listing {
         if (window > YEAR || window % 1 days != 0) revert ICatalog.OutOfRange("reportWindow", window);
         _within("minTerm", terms.minTerm, 1, YEAR);
         _within("maxTerm", terms.maxTerm, terms.minTerm, YEAR);
+        // Assigned by one position for its own loss, and taken only for what stays paid.
+        bool salvages = terms.registrant == address(0) && !terms.instant;
+        _within("salvage", uint160(terms.salvage), 0, salvages ? type(uint160).max : 0);
     }
 
     /// @dev Whether what opens the incidents can measure a loss of that kind.

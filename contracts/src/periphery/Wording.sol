@@ -219,7 +219,14 @@ contract Wording is IWording {
                 " to ",
                 Text.span(terms.maxTerm)
             ),
-            "\n- Nobody is paid for more than was lost: one account is paid once for one loss, whatever policies, pools and kinds of cover it holds.\n"
+            "\n- Nobody is paid for more than was lost: one account is paid once for one loss, whatever policies, pools and kinds of cover it holds.\n",
+            terms.salvage == address(0)
+                ? ""
+                : string.concat(
+                    "- The loss counts only as far as the position account has assigned tokens of ",
+                    terms.salvage.toChecksumHexString(),
+                    ", one smallest unit for each unit of the loss. Those that stand behind what is paid are the pool's; the others come back.\n"
+                )
         );
     }
 

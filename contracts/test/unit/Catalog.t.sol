@@ -365,6 +365,12 @@ contract CatalogTest is Fixture {
         _bound(gauge, 9, "minTerm", 1, 0);
         _bound(gauge, 10, "maxTerm", 1 days, 1 days - 1);
         _bound(gauge, 10, "maxTerm", 365 days, 365 days + 1);
+        // What is paid in the dwell may be wrong, and what one account gives up is not a protocol's loss.
+        Product memory t = termsFor(gauge);
+        t.salvage = alice;
+        listProduct(t);
+        t.instant = true;
+        _refusedTerms(t, "salvage", uint160(alice));
     }
 
     function _bound(bytes32 gauge, uint256 field, bytes32 name, uint256 good, uint256 bad) private {

@@ -45,7 +45,8 @@ contract WordingTest is Base {
             waitingPeriod: 3 days,
             reportWindow: 30 days,
             minTerm: 30 days,
-            maxTerm: 365 days
+            maxTerm: 365 days,
+            salvage: address(0)
         });
     }
 
@@ -109,7 +110,7 @@ contract WordingTest is Base {
     /// @dev Two products that differ in any field have different texts, or the same text would hide a term.
     function test_everyTermChangesTheText() public {
         bytes32 hash = keccak256(bytes(text.wording(_terms(), _gauge())));
-        for (uint256 i; i < 16; ++i) {
+        for (uint256 i; i < 17; ++i) {
             Product memory terms = _terms();
             if (i == 0) terms.gauge = bytes32(uint256(1));
             if (i == 1) {
@@ -130,6 +131,9 @@ contract WordingTest is Base {
             if (i == 13) terms.minTerm = 1;
             if (i == 14) terms.maxTerm = 364 days;
             if (i == 15) terms.waitingPeriod = 8 days;
+            if (i == 16) {
+                (terms.instant, terms.salvage) = (false, address(9));
+            }
             assertNotEq(keccak256(bytes(text.wording(terms, _gauge()))), hash, vm.toString(i));
         }
         Product memory protocol = _terms();
