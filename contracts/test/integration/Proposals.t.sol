@@ -164,6 +164,9 @@ contract ProposalsTest is Chamber {
     ///      holds policies or money has none.
     function test_rolesGuardNothingThatHoldsMoney() public {
         _guarded("Pool", address(pool), "");
+        // The colder half of what a pool answers to.
+        _guarded("PoolDesk", address(pool), "");
+        _guarded("Factory", address(factory), "");
         _guarded("Tranche", pool.tranche(1), "");
         _guarded("Policies", address(policies), "");
         _guarded("ProofRung", address(rung), "");
