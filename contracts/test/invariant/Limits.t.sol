@@ -25,6 +25,8 @@ contract LimitsHandler is Fixture, Committee {
     uint256 public sold;
     uint256 public invested;
     uint256[2] private _peak;
+    uint256 private _certifiedUntil;
+    mapping(bytes32 product => uint256 time) private _postedUntil;
     uint256 private _seed;
 
     constructor() {
@@ -46,8 +48,11 @@ contract LimitsHandler is Fixture, Committee {
         pool.setVault(address(yield), 8000, CLUSTER);
         vm.stopPrank();
         _certify(30_000, 200 * K, 200 * K, 400 * K);
-        post(posting(products[0], 0.01e18));
-        post(posting(products[1], 0.01e18));
+        for (uint256 i; i < 2; ++i) {
+            RatePosting memory message = posting(products[i], 0.01e18);
+            _postedUntil[products[i]] = message.validUntil;
+            post(message);
+        }
         vm.warp(block.timestamp + 3 days);
         pool.accrue();
     }
@@ -61,16 +66,13 @@ contract LimitsHandler is Fixture, Committee {
 
     function sell() external {
         (bytes32 product, uint128 sum) = (products[_draw(2)], uint128(_draw(80 * K) + 200e6));
-        bool open;
-        bytes32 cluster;
-        uint256 most;
-        (,, cluster, most,, open) = under.limits(address(pool), product);
+        (,, bytes32 cluster, uint256 most,,) = under.limits(address(pool), product);
         pool.accrue();
         (bool ok, bytes memory answer) = _buy(product, sum);
         if (!ok) return;
         ++sold;
         _policies.push(abi.decode(answer, (uint256)));
-        _rule(open, "stale");
+        _rule(block.timestamp <= _certifiedUntil && block.timestamp <= _postedUntil[product], "stale");
         _rule(pool.clusterExposure(cluster) <= most, "cluster");
         _rule(pool.state().exposure * 10_000 <= pool.capital() * pool.config().leverageBps, "leverage");
     }
@@ -88,6 +90,7 @@ contract LimitsHandler is Fixture, Committee {
     }
 
     function signLimits() external {
+        _note();
         uint256 before0 = _cap(0);
         uint256 before1 = _cap(1);
         _certify(
@@ -103,8 +106,11 @@ contract LimitsHandler is Fixture, Committee {
 
     function rate() external {
         RatePosting memory message = posting(products[_draw(2)], uint64(_draw(0.1e18)));
+        message.validUntil = uint64(block.timestamp + _draw(10 days));
         (address[] memory signers, bytes[] memory signatures) = sign(Eip712Types.hash(message), 2);
-        try under.post(message, signers, signatures) {} catch {}
+        try under.post(message, signers, signatures) {
+            _postedUntil[message.product] = message.validUntil;
+        } catch {}
     }
 
     function wait() external {
@@ -184,6 +190,8 @@ contract LimitsHandler is Fixture, Committee {
         CapacityCertificate memory message = certificate(address(pool), leverageBps);
         message.products = caps(products[0], first, products[1], second);
         message.clusters = one(CLUSTER, cluster);
+        message.validUntil = uint64(block.timestamp + 3 days + _draw(8 days));
+        _certifiedUntil = message.validUntil;
         certify(message);
     }
 

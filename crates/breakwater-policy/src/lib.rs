@@ -13,7 +13,9 @@
 //! |---|---|
 //! | [`measure`] | what was lost, from readings |
 //! | [`due`] | what a loss makes due |
-//! | [`price`], [`sale`] | what cover costs |
+//! | [`price`], [`sale`], [`router`] | what cover costs |
+//! | [`underwriting`], [`buckets`] | what may be sold at all |
+//! | [`vault`] | what idle capital counts for |
 //! | [`stream`], [`exposure`], [`trace`] | what time does |
 //! | [`waterfall`], [`booking`], [`pay`] | who bears a loss, and how it is paid |
 //! | [`tranche`], [`deposit`], [`redeem`], [`recovery`] | capital coming, leaving and coming back |
@@ -24,6 +26,7 @@
 //! | [`events`], [`replay`], [`words`], [`wording`] | what the outside sees |
 
 pub mod booking;
+pub mod buckets;
 pub mod context;
 pub mod curator;
 pub mod deposit;
@@ -53,6 +56,7 @@ pub mod trace;
 pub mod tranche;
 pub mod treaty;
 pub mod underwriting;
+pub mod vault;
 pub mod waterfall;
 pub mod wording;
 pub mod words;
