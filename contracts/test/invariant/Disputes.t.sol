@@ -66,6 +66,10 @@ contract DisputesInvariants is Quorums {
             crowd.close.selector,
             crowd.ignore.selector,
             crowd.punish.selector,
+            crowd.punish.selector,
+            crowd.punish.selector,
+            crowd.unstake.selector,
+            crowd.unstake.selector,
             crowd.unstake.selector,
             crowd.finalise.selector,
             crowd.finalise.selector,
@@ -198,7 +202,7 @@ contract DisputesInvariants is Quorums {
     /// @dev A campaign that reaches nothing proves nothing.
     function test_a_campaign_of_disputants_reaches_everything() public {
         uint256 seed = 1;
-        for (uint256 i; i < 2500; ++i) {
+        for (uint256 i; i < 3500; ++i) {
             seed = uint256(keccak256(abi.encode(seed)));
             (bool ok,) = address(crowd).call(abi.encodePacked(actions[seed % actions.length]));
             assertTrue(ok, "no action of the crowd fails");

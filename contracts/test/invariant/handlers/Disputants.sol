@@ -83,7 +83,7 @@ contract Disputants is Base {
     // ----- reporters -----
 
     /// @dev Opens an incident or revises the one that dwells; a lie is signed by the last three alone.
-    function report() external {
+    function report() public {
         vm.roll(vm.getBlockNumber() + 10);
         uint256 id = INCIDENTS.dwelling(GAUGE);
         bool lie = _draw() % 2 == 0;
@@ -151,7 +151,7 @@ contract Disputants is Base {
 
     // ----- challengers -----
 
-    function challenge() external {
+    function challenge() public {
         uint256 id = INCIDENTS.dwelling(GAUGE);
         if (id == 0) return;
         address who = challenger(_draw() % 3);
@@ -190,6 +190,7 @@ contract Disputants is Base {
 
     /// @dev A round from its beginning to its end; each voter may be away.
     function hear() external {
+        _dispute();
         if (INCIDENTS.incident(INCIDENTS.count()).status != Status.Disputed) return;
         this.begin();
         for (uint256 i; i < VOTERS; ++i) {
@@ -199,8 +200,9 @@ contract Disputants is Base {
         this.close();
     }
 
-    /// @dev Two rounds in which nobody says a thing.
+    /// @dev Two rounds in which nobody says a thing, of a dispute that may be brought about.
     function ignore() external {
+        _dispute();
         if (INCIDENTS.incident(INCIDENTS.count()).status != Status.Disputed) return;
         this.begin();
         this.close();
@@ -227,8 +229,8 @@ contract Disputants is Base {
 
     function punish() external {
         uint256 count = INCIDENTS.count();
-        // Mostly of those that were heard last.
-        uint256 id = count - _draw() % (count < 4 ? count : 4);
+        // Of those that were heard last.
+        uint256 id = count - _draw() % (count < 3 ? count : 3);
         uint8 round = uint8(_draw() % 2);
         address who = voter(_draw() % VOTERS);
         bool open = HOUSE.caseOf(id).commitEnd != 0;
@@ -265,7 +267,7 @@ contract Disputants is Base {
     // ----- the end -----
 
     /// @dev Past the end of what the newest incident waits for.
-    function finalise() external {
+    function finalise() public {
         uint256 id = INCIDENTS.count();
         Incident memory incident = INCIDENTS.incident(id);
         bool dispute = incident.status == Status.Disputed;
@@ -316,6 +318,13 @@ contract Disputants is Base {
     }
 
     // ----- internals -----
+
+    function _dispute() private {
+        if (_draw() % 2 == 0) return;
+        if (INCIDENTS.dwelling(GAUGE) == 0) report();
+        challenge();
+        finalise();
+    }
 
     /// @dev Whoever is about to be caught takes out what it can.
     function _flee(address liar) private {
