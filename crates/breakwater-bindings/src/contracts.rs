@@ -78,6 +78,10 @@ sol! {
 }
 sol! {
     #![sol(all_derives = true)]
+    Underwriting, concat!(env!("OUT_DIR"), "/Underwriting.json")
+}
+sol! {
+    #![sol(all_derives = true)]
     Wording, concat!(env!("OUT_DIR"), "/Wording.json")
 }
 

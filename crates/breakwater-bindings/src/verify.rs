@@ -122,6 +122,7 @@ impl<C: Chain> Check<'_, C> {
             ("Pool", to.pool_code),
             ("Tranche", to.tranche_code),
             ("Factory", to.factory),
+            ("Underwriting", to.underwriting),
         ] {
             self.code(name, address).await?;
         }

@@ -337,6 +337,9 @@ fn pool_config(cast: &Cast, asset: Address, setup: Setup) -> PoolConfig {
         surge_slope: WAD,
         surge_max: 2 * WAD,
         surge_half_life: 7 * 86_400,
+        certified: false,
+        gate: Address::ZERO,
+        curator_fee_bps: 0,
     }
 }
 

@@ -160,6 +160,15 @@ pub struct PoolConfig {
     /// Seconds, at least 1.
     #[serde(with = "decimal")]
     pub surge_half_life: u32,
+    /// Bound by certificates and rates of the deployment's `Underwriting`; else its curator alone sets limits.
+    #[serde(default)]
+    pub certified: bool,
+    /// Asked who may buy and deposit; zero: anyone.
+    #[serde(default)]
+    pub gate: Address,
+    /// The curator's part of earned premium, at most 2,000.
+    #[serde(default, with = "decimal")]
+    pub curator_fee_bps: u16,
 }
 
 /// Why a configuration is refused before anything is sent.
@@ -293,13 +302,15 @@ impl PoolConfig {
         range(&field("kink"), "1 to 1e18 - 1", self.kink.into(), self.kink > 0 && self.kink < WAD)?;
         range(&field("scarcityKink"), "at least 1e18", self.scarcity_kink.into(), self.scarcity_kink >= WAD)?;
         let full = self.scarcity_full;
-        range(&field("scarcityFull"), "at least scarcityKink", full.into(), full >= self.scarcity_kink)
+        range(&field("scarcityFull"), "at least scarcityKink", full.into(), full >= self.scarcity_kink)?;
+        let fee = self.curator_fee_bps;
+        range(&field("curatorFeeBps"), "at most 2000", fee.into(), fee <= 2_000)
     }
-}
 
-impl From<&PoolConfig> for Factory::PoolConfig {
-    fn from(config: &PoolConfig) -> Self {
-        Self {
+    /// As the factory takes it.
+    pub(super) fn to_sol(&self, underwriting: Address) -> Factory::PoolConfig {
+        let config = self;
+        Factory::PoolConfig {
             asset: config.asset,
             curator: config.curator,
             epoch: config.epoch,
@@ -316,6 +327,9 @@ impl From<&PoolConfig> for Factory::PoolConfig {
             surgeSlope: config.surge_slope,
             surgeMax: config.surge_max,
             surgeHalfLife: config.surge_half_life,
+            underwriting: if config.certified { underwriting } else { Address::ZERO },
+            gate: config.gate,
+            curatorFeeBps: config.curator_fee_bps,
         }
     }
 }

@@ -10,7 +10,7 @@ use super::config::{Ceiling, Config, ConfigError, PoolConfig};
 use super::{clone, proxy};
 use crate::artifact::{Artifact, ArtifactError, Libraries};
 use crate::contracts::{
-    AccessManager, Catalog, Factory, Incidents, Policies, Pool, PoolDesk, ProofRung, Wording,
+    AccessManager, Catalog, Factory, Incidents, Policies, Pool, PoolDesk, ProofRung, TimelockController, Underwriting, Wording,
 };
 use crate::decimal;
 
@@ -62,6 +62,8 @@ pub struct Deployment {
     /// The council's contracts, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub governance: Option<Governance>,
+    /// `Underwriting`: certified limits and rates.
+    pub underwriting: Address,
     /// Pools of the configuration by name.
     pub pools: BTreeMap<String, Address>,
     /// What all of it was made from.
@@ -204,10 +206,13 @@ impl Steps<'_> {
             tranche_code: Address::ZERO,
             factory: Address::ZERO,
             governance,
+            underwriting: Address::ZERO,
             pools: BTreeMap::new(),
             config: config.clone(),
         };
         self.pool_code(&mut to)?;
+        let underwriting = Underwriting::constructorCall { authority: access_manager };
+        to.underwriting = self.create("Underwriting", &underwriting.abi_encode())?;
         Ok(to)
     }
 
@@ -257,20 +262,20 @@ impl Steps<'_> {
 
     fn roles(&mut self, to: &Deployment) {
         let functions = [
-            (Catalog::listGaugeCall::SELECTOR, LISTER, "lister"),
-            (Catalog::listTriggerCall::SELECTOR, LISTER, "lister of triggers"),
+            (to.catalog, Catalog::listGaugeCall::SELECTOR, LISTER, "lister"),
+            (to.catalog, Catalog::listTriggerCall::SELECTOR, LISTER, "lister of triggers"),
             // Asked only for terms with a registrant; everyone lists cover of positions.
-            (Catalog::listProductCall::SELECTOR, LISTER, "lister of registrants"),
-            (Catalog::registerPoolCall::SELECTOR, REGISTRAR, "registrar"),
+            (to.catalog, Catalog::listProductCall::SELECTOR, LISTER, "lister of registrants"),
+            (to.catalog, Catalog::registerPoolCall::SELECTOR, REGISTRAR, "registrar"),
+            (to.underwriting, Underwriting::setClusterCall::SELECTOR, LISTER, "lister of clusters"),
         ];
-        for (selector, role, name) in functions {
+        for (target, selector, role, name) in functions {
             let set = AccessManager::setTargetFunctionRoleCall {
-                target: to.catalog,
+                target,
                 selectors: vec![selector.into()],
                 roleId: role,
             };
-            let get =
-                AccessManager::getTargetFunctionRoleCall { target: to.catalog, selector: selector.into() };
+            let get = AccessManager::getTargetFunctionRoleCall { target, selector: selector.into() };
             let done = answer(to.access_manager, &get, role.abi_encode());
             self.call(&format!("open the {name}'s function to its role"), to.access_manager, &set, done);
         }
@@ -290,8 +295,9 @@ impl Steps<'_> {
     fn pool(&mut self, to: &Deployment, pool: &PoolConfig) -> Address {
         // Pools of the same terms differ by their name.
         let salt = keccak256((self.config.salt, pool.name.as_bytes().to_vec()).abi_encode_packed());
-        let address = clone::pool_address(to.factory, to.pool_code, self.config.deployer, salt, pool);
-        let create = Factory::createPoolCall { config: pool.into(), salt };
+        let config = pool.to_sol(to.underwriting);
+        let address = clone::pool_address(to.factory, to.pool_code, self.config.deployer, salt, &config);
+        let create = Factory::createPoolCall { config, salt };
         self.call(&format!("make pool {:?}", pool.name), to.factory, &create, Done::Code(address));
         address
     }

@@ -17,6 +17,11 @@ const STRANGER: Address = Address::repeat_byte(0x5a);
 const GUARDED: [(&str, &str, u64); 10] = [
     ("Catalog", "listGauge", LISTER),
     ("Catalog", "registerPool", REGISTRAR),
+    ("Underwriting", "setCluster", LISTER),
+    ("Underwriting", "setCommittee", 0),
+    ("Underwriting", "setCredit", 0),
+    ("Underwriting", "setSignal", 0),
+    ("Underwriting", "setAuthority", 0),
     // Closed by itself after the first call.
     ("Incidents", "wire", 0),
     // Callable by the authority alone, at the admin's demand.
@@ -109,6 +114,7 @@ async fn contracts<C: Chain>(
         ("Policies", to.policies),
         ("ProofRung", to.proof_rung),
         ("Factory", to.factory),
+        ("Underwriting", to.underwriting),
     ];
     contracts.extend(to.governance.iter().flat_map(council::codes));
     for pool in to.pools.values() {

@@ -171,6 +171,9 @@ pub async fn config(local: &Local) -> Config {
             surge_slope: WAD,
             surge_max: 3 * WAD,
             surge_half_life: 86_400,
+            certified: false,
+            gate: Address::ZERO,
+            curator_fee_bps: 0,
         }],
     }
 }

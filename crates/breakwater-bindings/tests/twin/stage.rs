@@ -395,5 +395,8 @@ fn pool_config(config: &PoolConfig) -> Factory::PoolConfig {
         surgeSlope: config.surge_slope.get(),
         surgeMax: config.surge_max.get(),
         surgeHalfLife: config.surge_half_life as u32,
+        underwriting: Address::ZERO,
+        gate: Address::ZERO,
+        curatorFeeBps: 0,
     }
 }

@@ -47,6 +47,9 @@ fn pool(name: &str) -> PoolConfig {
         surge_slope: 1_000_000_000_000_000_000,
         surge_max: 3_000_000_000_000_000_000,
         surge_half_life: 86_400,
+        certified: false,
+        gate: Address::ZERO,
+        curator_fee_bps: 0,
     }
 }
 
