@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 use crate::{steps, tools};
 
 /// Sources whose contracts the Rust side deploys or calls.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 12] = [
     "src/core/",
     "src/feeds/",
     "src/governance/",
     "src/libraries/Bookings.sol",
+    "src/libraries/Idle.sol",
     "src/triggers/",
     "src/underwriting/",
     "src/periphery/",

@@ -70,6 +70,14 @@ sol! {
 }
 sol! {
     #![sol(all_derives = true)]
+    ListGate, concat!(env!("OUT_DIR"), "/ListGate.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    Router, concat!(env!("OUT_DIR"), "/Router.json")
+}
+sol! {
+    #![sol(all_derives = true)]
     TimelockController, concat!(env!("OUT_DIR"), "/TimelockController.json")
 }
 sol! {

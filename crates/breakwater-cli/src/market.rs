@@ -203,6 +203,8 @@ impl Market {
             deadline: expiry,
             to: buyer.address(),
             consent: Bytes::new(),
+            distributor: Address::ZERO,
+            feeBps: 0,
         };
         let call = Policies::buyCall { purchase };
         let receipt = local.run(buyer, Call::to("buying cover", self.deployment.policies, &call)).await?;

@@ -10,7 +10,8 @@ use super::config::{Ceiling, Config, ConfigError, PoolConfig};
 use super::{clone, proxy};
 use crate::artifact::{Artifact, ArtifactError, Libraries};
 use crate::contracts::{
-    AccessManager, Catalog, Factory, Incidents, Policies, Pool, PoolDesk, ProofRung, TimelockController, Underwriting, Wording,
+    AccessManager, Catalog, Factory, Incidents, Policies, Pool, PoolDesk, ProofRung, Router,
+    TimelockController, Underwriting, Wording,
 };
 use crate::decimal;
 
@@ -62,6 +63,10 @@ pub struct Deployment {
     /// The council's contracts, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub governance: Option<Governance>,
+    /// The library that holds pools' idle capital.
+    pub idle: Address,
+    /// `Router`: one purchase over several pools.
+    pub router: Address,
     /// `Underwriting`: certified limits and rates.
     pub underwriting: Address,
     /// Pools of the configuration by name.
@@ -80,7 +85,7 @@ impl Deployment {
 
     /// What contracts are linked to.
     pub fn libraries(&self) -> Libraries {
-        Libraries::from([("Bookings".to_owned(), self.bookings)])
+        Libraries::from([("Bookings".to_owned(), self.bookings), ("Idle".to_owned(), self.idle)])
     }
 }
 
@@ -206,6 +211,8 @@ impl Steps<'_> {
             tranche_code: Address::ZERO,
             factory: Address::ZERO,
             governance,
+            idle: self.create("Idle", &[])?,
+            router: Address::ZERO,
             underwriting: Address::ZERO,
             pools: BTreeMap::new(),
             config: config.clone(),
@@ -213,6 +220,8 @@ impl Steps<'_> {
         self.pool_code(&mut to)?;
         let underwriting = Underwriting::constructorCall { authority: access_manager };
         to.underwriting = self.create("Underwriting", &underwriting.abi_encode())?;
+        let router = Router::constructorCall { catalog_: catalog, policies_: policies };
+        to.router = self.create("Router", &router.abi_encode())?;
         Ok(to)
     }
 

@@ -36,7 +36,7 @@ const GUARDED: [(&str, &str, u64); 10] = [
 ];
 
 /// Contracts that hold or move money: no function of theirs may be guarded by a role.
-const MONEY: [&str; 5] = ["Pool", "PoolDesk", "Tranche", "Policies", "Factory"];
+const MONEY: [&str; 6] = ["Pool", "PoolDesk", "Tranche", "Policies", "Factory", "Router"];
 
 /// Tries every function of every contract.
 pub(super) async fn check<C: Chain>(check: &mut Check<'_, C>) -> Result<(), VerifyError<C::Error>> {
@@ -115,6 +115,7 @@ async fn contracts<C: Chain>(
         ("ProofRung", to.proof_rung),
         ("Factory", to.factory),
         ("Underwriting", to.underwriting),
+        ("Router", to.router),
     ];
     contracts.extend(to.governance.iter().flat_map(council::codes));
     for pool in to.pools.values() {

@@ -78,9 +78,7 @@ impl Stage {
 
     fn encode_for_ladder(&self, op: &Op) -> (Address, Vec<u8>) {
         let data = match op {
-            Op::SetGuardian { guardian } => {
-                Incidents::setGuardianCall { guardian_: *guardian }.abi_encode()
-            }
+            Op::SetGuardian { guardian } => Incidents::setGuardianCall { guardian_: *guardian }.abi_encode(),
             Op::SetCeiling { rung, asset, ceiling } => {
                 let rung = *rung as u8;
                 Incidents::setCeilingCall { rung, asset: *asset, ceiling_: *ceiling }.abi_encode()
@@ -92,7 +90,9 @@ impl Stage {
             Op::Decide { id, loss, .. } => Incidents::decideCall { id: n(*id), loss: *loss }.abi_encode(),
             Op::Overrule { id, loss, .. } => Incidents::overruleCall { id: n(*id), loss: *loss }.abi_encode(),
             Op::Release { id, .. } => Incidents::releaseCall { id: n(*id) }.abi_encode(),
-            Op::Extend { id, seconds, .. } => Incidents::extendCall { id: n(*id), time: *seconds }.abi_encode(),
+            Op::Extend { id, seconds, .. } => {
+                Incidents::extendCall { id: n(*id), time: *seconds }.abi_encode()
+            }
             other => return self.encode_for_pool(other),
         };
         (self.incidents, data)
@@ -183,6 +183,8 @@ impl Stage {
             deadline: purchase.deadline.0,
             to: purchase.to,
             consent,
+            distributor: Address::ZERO,
+            feeBps: 0,
         }
     }
 

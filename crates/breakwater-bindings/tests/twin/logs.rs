@@ -174,12 +174,9 @@ fn incidents_event(event: IncidentsEvents) -> Option<Event> {
 fn ladder_event(event: IncidentsEvents) -> Option<Event> {
     Some(match event {
         IncidentsEvents::Held(e) => Event::Held { id: id(e.id), undisputed: e.undisputed, by: e.by },
-        IncidentsEvents::Disputed(e) => Event::Disputed {
-            id: id(e.id),
-            loss: e.loss,
-            asserted: e.asserted,
-            decide_by: Block(e.decideBy),
-        },
+        IncidentsEvents::Disputed(e) => {
+            Event::Disputed { id: id(e.id), loss: e.loss, asserted: e.asserted, decide_by: Block(e.decideBy) }
+        }
         IncidentsEvents::Decided(e) => {
             Event::Decided { id: id(e.id), loss: e.loss, claims_end: Time(e.claimsEnd.into()) }
         }
