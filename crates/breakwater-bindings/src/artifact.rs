@@ -24,15 +24,19 @@ artifacts!(
     "EthereumHistory",
     "Factory",
     "Identities",
+    "Idle",
     "Incidents",
+    "ListGate",
     "Policies",
     "Pool",
     "PoolDesk",
     "ProofRung",
+    "Router",
     "Signal",
     "Timelock",
     "TimelockController",
     "Tranche",
+    "Underwriting",
     "Wording"
 );
 

@@ -70,11 +70,23 @@ sol! {
 }
 sol! {
     #![sol(all_derives = true)]
+    ListGate, concat!(env!("OUT_DIR"), "/ListGate.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    Router, concat!(env!("OUT_DIR"), "/Router.json")
+}
+sol! {
+    #![sol(all_derives = true)]
     TimelockController, concat!(env!("OUT_DIR"), "/TimelockController.json")
 }
 sol! {
     #![sol(all_derives = true)]
     Tranche, concat!(env!("OUT_DIR"), "/Tranche.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    Underwriting, concat!(env!("OUT_DIR"), "/Underwriting.json")
 }
 sol! {
     #![sol(all_derives = true)]

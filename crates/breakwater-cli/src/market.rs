@@ -203,6 +203,8 @@ impl Market {
             deadline: expiry,
             to: buyer.address(),
             consent: Bytes::new(),
+            distributor: Address::ZERO,
+            feeBps: 0,
         };
         let call = Policies::buyCall { purchase };
         let receipt = local.run(buyer, Call::to("buying cover", self.deployment.policies, &call)).await?;
@@ -302,8 +304,14 @@ async fn deploy(local: &mut Local, cast: &Cast, asset: Address, setup: Setup) ->
         },
         council: None,
         lister: deployer,
+        guardian: Address::ZERO,
         dwell_blocks: DWELL,
+        quorum_window_blocks: 3 * DWELL,
+        assembly_window_blocks: 12 * DWELL,
+        guardian_delay_blocks: DWELL,
+        heavy_bps: u16::MAX,
         claim_window_s: CLAIM_WINDOW,
+        ceilings: Vec::new(),
         pools: vec![pool_config(cast, asset, setup)],
     };
     let plan = deploy::plan(&config)?;
@@ -331,6 +339,9 @@ fn pool_config(cast: &Cast, asset: Address, setup: Setup) -> PoolConfig {
         surge_slope: WAD,
         surge_max: 2 * WAD,
         surge_half_life: 7 * 86_400,
+        certified: false,
+        gate: Address::ZERO,
+        curator_fee_bps: 0,
     }
 }
 

@@ -22,6 +22,7 @@
 //! | [`treaty`] | losses that others bear |
 //! | [`underwriting`], [`signal`] | what is certified, posted and voted on |
 //! | [`incident`], [`policies`], [`settle`], [`curator`] | who may do what, when |
+//! | [`incident`], [`ladder`], [`registry`], [`policies`], [`settle`], [`curator`] | who may do what, when |
 //! | `ops` (a feature) | random operations for property tests |
 //! | [`events`], [`replay`], [`words`], [`wording`] | what the outside sees |
 
@@ -34,6 +35,7 @@ pub mod due;
 pub mod events;
 pub mod exposure;
 pub mod incident;
+pub mod ladder;
 pub mod ledger;
 pub mod measure;
 #[cfg(any(test, feature = "ops"))]
@@ -45,6 +47,7 @@ pub mod price;
 pub mod recovery;
 pub mod redeem;
 pub mod refusal;
+pub mod registry;
 pub mod replay;
 pub mod router;
 pub mod sale;

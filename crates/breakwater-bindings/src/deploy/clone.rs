@@ -3,12 +3,12 @@
 use alloy::primitives::{Address, B256, keccak256};
 use alloy::sol_types::SolValue;
 
-use super::config::PoolConfig;
+use crate::contracts::Factory::PoolConfig;
 
 /// Bytes of the forwarder, before the arguments.
 const FORWARDER: usize = 45;
 /// Bytes of a pool's arguments: those of `Terms.pack`.
-const POOL_ARGUMENTS: usize = 116;
+const POOL_ARGUMENTS: usize = 158;
 /// Bytes of a tranche's arguments: pool, asset, curator, layer, decimals, epoch, cooldown.
 const TRANCHE_ARGUMENTS: usize = 70;
 
@@ -48,17 +48,19 @@ pub(crate) fn is_tranche(code: &[u8], implementation: Address, pool: Address, la
 
 /// `Terms.pack`.
 fn pack(config: &PoolConfig) -> Vec<u8> {
-    let [junior, mezzanine, senior] = config.weight_bps;
-    let parties = (config.asset, config.curator, config.epoch, config.cooldown, config.leverage_bps);
+    let [junior, mezzanine, senior] = config.weightBps;
+    let parties = (config.asset, config.curator, config.epoch, config.cooldown, config.leverageBps);
     let shares =
-        (config.curator_share_bps, config.subordination_bps, config.surplus_bps, junior, mezzanine, senior);
-    let price = (config.cost_of_capital, config.kink, config.scarcity_kink, config.scarcity_full);
-    let surge = (config.surge_slope, config.surge_max, config.surge_half_life);
+        (config.curatorShareBps, config.subordinationBps, config.surplusBps, junior, mezzanine, senior);
+    let price = (config.costOfCapital, config.kink, config.scarcityKink, config.scarcityFull);
+    let surge = (config.surgeSlope, config.surgeMax, config.surgeHalfLife);
+    let bound = (config.underwriting, config.gate, config.curatorFeeBps);
     [
         parties.abi_encode_packed(),
         shares.abi_encode_packed(),
         price.abi_encode_packed(),
         surge.abi_encode_packed(),
+        bound.abi_encode_packed(),
     ]
     .concat()
 }

@@ -6,11 +6,12 @@ use alloy::primitives::{Address, Bytes, U256, keccak256};
 use alloy::sol_types::{SolCall, SolConstructor, SolValue};
 use serde::{Deserialize, Serialize};
 
-use super::config::{Config, ConfigError, PoolConfig};
+use super::config::{Ceiling, Config, ConfigError, PoolConfig};
 use super::{clone, proxy};
 use crate::artifact::{Artifact, ArtifactError, Libraries};
 use crate::contracts::{
-    AccessManager, Catalog, Factory, Incidents, Policies, Pool, PoolDesk, ProofRung, Wording,
+    AccessManager, Catalog, Factory, Incidents, Policies, Pool, PoolDesk, ProofRung, Router,
+    TimelockController, Underwriting, Wording,
 };
 use crate::decimal;
 
@@ -62,6 +63,12 @@ pub struct Deployment {
     /// The council's contracts, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub governance: Option<Governance>,
+    /// The library that holds pools' idle capital.
+    pub idle: Address,
+    /// `Router`: one purchase over several pools.
+    pub router: Address,
+    /// `Underwriting`: certified limits and rates.
+    pub underwriting: Address,
     /// Pools of the configuration by name.
     pub pools: BTreeMap<String, Address>,
     /// What all of it was made from.
@@ -78,7 +85,7 @@ impl Deployment {
 
     /// What contracts are linked to.
     pub fn libraries(&self) -> Libraries {
-        Libraries::from([("Bookings".to_owned(), self.bookings)])
+        Libraries::from([("Bookings".to_owned(), self.bookings), ("Idle".to_owned(), self.idle)])
     }
 }
 
@@ -147,6 +154,7 @@ pub fn plan(config: &Config) -> Result<Plan, PlanError> {
     let mut deployment = steps.contracts()?;
     steps.signals(&mut deployment)?;
     steps.wire(&deployment);
+    steps.limits(&deployment);
     steps.roles(&deployment);
     steps.hand_over(&deployment);
     for pool in &config.pools {
@@ -168,17 +176,19 @@ impl Steps<'_> {
         let manager = AccessManager::constructorCall { initialAdmin: config.deployer };
         let access_manager = self.create("AccessManager", &manager.abi_encode())?;
         let history = self.create("EthereumHistory", &[])?;
-        let (dwell, window) = (config.dwell_blocks, config.claim_window_s);
-        let wording = Wording::constructorCall { dwell_: dwell, claimWindow_: window };
+        let times = Wording::Times {
+            dwell: config.dwell_blocks,
+            claimWindow: config.claim_window_s,
+            quorumWindow: config.quorum_window_blocks,
+            assemblyWindow: config.assembly_window_blocks,
+            guardianDelay: config.guardian_delay_blocks,
+            heavyBps: config.heavy_bps,
+        };
+        let wording = Wording::constructorCall { times_: times };
         let wording = self.create("Wording", &wording.abi_encode())?;
         let catalog = Catalog::constructorCall { authority: access_manager, wording };
         let catalog = self.create("Catalog", &catalog.abi_encode())?;
-        let incidents = Incidents::constructorCall {
-            catalog_: catalog,
-            authority: access_manager,
-            dwell_: dwell,
-            claimWindow_: window,
-        };
+        let incidents = Incidents::constructorCall { catalog_: catalog, authority: access_manager };
         let incidents = self.create("Incidents", &incidents.abi_encode())?;
         let policies = Policies::constructorCall { catalog_: catalog, incidents_: incidents };
         let policies = self.create("Policies", &policies.abi_encode())?;
@@ -201,10 +211,17 @@ impl Steps<'_> {
             tranche_code: Address::ZERO,
             factory: Address::ZERO,
             governance,
+            idle: self.create("Idle", &[])?,
+            router: Address::ZERO,
+            underwriting: Address::ZERO,
             pools: BTreeMap::new(),
             config: config.clone(),
         };
         self.pool_code(&mut to)?;
+        let underwriting = Underwriting::constructorCall { authority: access_manager };
+        to.underwriting = self.create("Underwriting", &underwriting.abi_encode())?;
+        let router = Router::constructorCall { catalog_: catalog, policies_: policies };
+        to.router = self.create("Router", &router.abi_encode())?;
         Ok(to)
     }
 
@@ -229,28 +246,45 @@ impl Steps<'_> {
     fn wire(&mut self, to: &Deployment) {
         let wire = Incidents::wireCall {
             policies_: to.policies,
-            rungContracts: vec![to.proof_rung],
+            contracts: vec![to.proof_rung],
             rungs: vec![PROOF_RUNG],
         };
         let done = answer(to.incidents, &Incidents::policiesCall {}, to.policies.abi_encode());
         self.call("wire the incidents to policies and proof rung", to.incidents, &wire, done);
     }
 
+    /// What only the timelock sets from the hand-over on.
+    fn limits(&mut self, to: &Deployment) {
+        let guardian = self.config.guardian;
+        if !guardian.is_zero() {
+            let set = Incidents::setGuardianCall { guardian_: guardian };
+            let done = answer(to.incidents, &Incidents::guardianCall {}, guardian.abi_encode());
+            self.call("name the guardian", to.incidents, &set, done);
+        }
+        for Ceiling { rung, asset, most } in self.config.ceilings.clone() {
+            let set = Incidents::setCeilingCall { rung, asset, ceiling_: most };
+            let get = Incidents::ceilingCall { rung, asset };
+            let done = answer(to.incidents, &get, U256::from(most).abi_encode());
+            self.call(&format!("set the ceiling of rung {rung} in {asset}"), to.incidents, &set, done);
+        }
+    }
+
     fn roles(&mut self, to: &Deployment) {
         let functions = [
-            (Catalog::listGaugeCall::SELECTOR, LISTER, "lister"),
-            // Asked only for cover of protocols; everyone lists cover of positions.
-            (Catalog::listProductCall::SELECTOR, LISTER, "lister of protocol cover"),
-            (Catalog::registerPoolCall::SELECTOR, REGISTRAR, "registrar"),
+            (to.catalog, Catalog::listGaugeCall::SELECTOR, LISTER, "lister"),
+            (to.catalog, Catalog::listTriggerCall::SELECTOR, LISTER, "lister of triggers"),
+            // Asked only for terms with a registrant; everyone lists cover of positions.
+            (to.catalog, Catalog::listProductCall::SELECTOR, LISTER, "lister of registrants"),
+            (to.catalog, Catalog::registerPoolCall::SELECTOR, REGISTRAR, "registrar"),
+            (to.underwriting, Underwriting::setClusterCall::SELECTOR, LISTER, "lister of clusters"),
         ];
-        for (selector, role, name) in functions {
+        for (target, selector, role, name) in functions {
             let set = AccessManager::setTargetFunctionRoleCall {
-                target: to.catalog,
+                target,
                 selectors: vec![selector.into()],
                 roleId: role,
             };
-            let get =
-                AccessManager::getTargetFunctionRoleCall { target: to.catalog, selector: selector.into() };
+            let get = AccessManager::getTargetFunctionRoleCall { target, selector: selector.into() };
             let done = answer(to.access_manager, &get, role.abi_encode());
             self.call(&format!("open the {name}'s function to its role"), to.access_manager, &set, done);
         }
@@ -270,8 +304,9 @@ impl Steps<'_> {
     fn pool(&mut self, to: &Deployment, pool: &PoolConfig) -> Address {
         // Pools of the same terms differ by their name.
         let salt = keccak256((self.config.salt, pool.name.as_bytes().to_vec()).abi_encode_packed());
-        let address = clone::pool_address(to.factory, to.pool_code, self.config.deployer, salt, pool);
-        let create = Factory::createPoolCall { config: pool.into(), salt };
+        let config = pool.to_sol(to.underwriting);
+        let address = clone::pool_address(to.factory, to.pool_code, self.config.deployer, salt, &config);
+        let create = Factory::createPoolCall { config, salt };
         self.call(&format!("make pool {:?}", pool.name), to.factory, &create, Done::Code(address));
         address
     }

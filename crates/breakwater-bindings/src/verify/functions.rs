@@ -17,6 +17,11 @@ const STRANGER: Address = Address::repeat_byte(0x5a);
 const GUARDED: [(&str, &str, u64); 10] = [
     ("Catalog", "listGauge", LISTER),
     ("Catalog", "registerPool", REGISTRAR),
+    ("Underwriting", "setCluster", LISTER),
+    ("Underwriting", "setCommittee", 0),
+    ("Underwriting", "setCredit", 0),
+    ("Underwriting", "setSignal", 0),
+    ("Underwriting", "setAuthority", 0),
     // Closed by itself after the first call.
     ("Incidents", "wire", 0),
     // Callable by the authority alone, at the admin's demand.
@@ -31,7 +36,7 @@ const GUARDED: [(&str, &str, u64); 10] = [
 ];
 
 /// Contracts that hold or move money: no function of theirs may be guarded by a role.
-const MONEY: [&str; 5] = ["Pool", "PoolDesk", "Tranche", "Policies", "Factory"];
+const MONEY: [&str; 6] = ["Pool", "PoolDesk", "Tranche", "Policies", "Factory", "Router"];
 
 /// Tries every function of every contract.
 pub(super) async fn check<C: Chain>(check: &mut Check<'_, C>) -> Result<(), VerifyError<C::Error>> {
@@ -109,6 +114,8 @@ async fn contracts<C: Chain>(
         ("Policies", to.policies),
         ("ProofRung", to.proof_rung),
         ("Factory", to.factory),
+        ("Underwriting", to.underwriting),
+        ("Router", to.router),
     ];
     contracts.extend(to.governance.iter().flat_map(council::codes));
     for pool in to.pools.values() {

@@ -93,6 +93,8 @@ impl Book {
             deadline: now.0,
             to: buyer,
             consent: Default::default(),
+            distributor: Address::ZERO,
+            feeBps: 0,
         }
     }
 

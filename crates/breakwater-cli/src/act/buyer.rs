@@ -277,6 +277,8 @@ async fn purchase(
         deadline,
         to: asked.to.unwrap_or(buyer),
         consent: signature,
+        distributor: Address::ZERO,
+        feeBps: 0,
     })
 }
 
