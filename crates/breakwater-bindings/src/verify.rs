@@ -154,7 +154,7 @@ impl<C: Chain> Check<'_, C> {
 
         let again = Incidents::wireCall {
             policies_: to.policies,
-            rungContracts: vec![to.proof_rung],
+            contracts: vec![to.proof_rung],
             rungs: vec![0],
         };
         let answer = self.call(to.timelock, to.incidents, &again).await?;

@@ -135,7 +135,7 @@ async fn nobody_lists_or_wires_without_the_role() {
     let (config, deployment) = deploy(&local).await;
     let register = Catalog::registerPoolCall { pool: config.lister }.abi_encode();
     let wire =
-        Incidents::wireCall { policies_: config.lister, rungContracts: vec![], rungs: vec![] }.abi_encode();
+        Incidents::wireCall { policies_: config.lister, contracts: vec![], rungs: vec![] }.abi_encode();
     for caller in [config.deployer, config.lister, config.timelock.proposers[0]] {
         let to = [(deployment.catalog, register.clone()), (deployment.incidents, wire.clone())];
         for (at, data) in to {

@@ -18,7 +18,7 @@
 //! | [`waterfall`], [`booking`], [`pay`] | who bears a loss, and how it is paid |
 //! | [`tranche`], [`deposit`], [`redeem`], [`recovery`] | capital coming, leaving and coming back |
 //! | [`treaty`] | losses that others bear |
-//! | [`incident`], [`policies`], [`settle`], [`curator`] | who may do what, when |
+//! | [`incident`], [`ladder`], [`registry`], [`policies`], [`settle`], [`curator`] | who may do what, when |
 //! | `ops` (a feature) | random operations for property tests |
 //! | [`events`], [`replay`], [`words`], [`wording`] | what the outside sees |
 
@@ -30,6 +30,7 @@ pub mod due;
 pub mod events;
 pub mod exposure;
 pub mod incident;
+pub mod ladder;
 pub mod ledger;
 pub mod measure;
 #[cfg(any(test, feature = "ops"))]
@@ -41,6 +42,7 @@ pub mod price;
 pub mod recovery;
 pub mod redeem;
 pub mod refusal;
+pub mod registry;
 pub mod replay;
 pub mod router;
 pub mod sale;
