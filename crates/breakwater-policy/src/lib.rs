@@ -21,7 +21,6 @@
 //! | [`tranche`], [`deposit`], [`redeem`], [`recovery`] | capital coming, leaving and coming back |
 //! | [`treaty`] | losses that others bear |
 //! | [`underwriting`], [`signal`] | what is certified, posted and voted on |
-//! | [`incident`], [`policies`], [`settle`], [`curator`] | who may do what, when |
 //! | [`incident`], [`ladder`], [`registry`], [`policies`], [`settle`], [`curator`] | who may do what, when |
 //! | `ops` (a feature) | random operations for property tests |
 //! | [`events`], [`replay`], [`words`], [`wording`] | what the outside sees |
