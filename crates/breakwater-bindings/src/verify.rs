@@ -125,6 +125,11 @@ impl<C: Chain> Check<'_, C> {
         ] {
             self.code(name, address).await?;
         }
+        if let Some(disputes) = &to.disputes {
+            self.code("Reporters", disputes.reporters).await?;
+            self.code("QuorumRung", disputes.quorum_rung).await?;
+            self.code("Assembly", disputes.assembly).await?;
+        }
         if let Some(certificate) = self.ask(to.wording, &Wording::certificateCall {}).await? {
             self.code("Certificate", certificate).await?;
         }
@@ -152,11 +157,8 @@ impl<C: Chain> Check<'_, C> {
         let only = wired.len() == 1 && wired[0].rungContracts == [to.proof_rung];
         self.note("wiring", only, "ProofRung is the only rung that was ever wired");
 
-        let again = Incidents::wireCall {
-            policies_: to.policies,
-            contracts: vec![to.proof_rung],
-            rungs: vec![0],
-        };
+        let again =
+            Incidents::wireCall { policies_: to.policies, contracts: vec![to.proof_rung], rungs: vec![0] };
         let answer = self.call(to.timelock, to.incidents, &again).await?;
         let refused =
             matches!(answer, Answer::Reverted(data) if data.as_ref() == Incidents::AlreadyWired::SELECTOR);
