@@ -16,6 +16,7 @@ macro_rules! artifacts {
 
 artifacts!(
     "AccessManager",
+    "Assembly",
     "Bookings",
     "BreakwaterToken",
     "Catalog",
@@ -31,6 +32,8 @@ artifacts!(
     "Pool",
     "PoolDesk",
     "ProofRung",
+    "QuorumRung",
+    "Reporters",
     "Router",
     "Signal",
     "Timelock",

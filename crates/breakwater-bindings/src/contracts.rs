@@ -18,6 +18,10 @@ sol! {
 }
 sol! {
     #![sol(all_derives = true)]
+    Assembly, concat!(env!("OUT_DIR"), "/Assembly.json")
+}
+sol! {
+    #![sol(all_derives = true)]
     Catalog, concat!(env!("OUT_DIR"), "/Catalog.json")
 }
 sol! {
@@ -75,6 +79,14 @@ sol! {
 sol! {
     #![sol(all_derives = true)]
     Router, concat!(env!("OUT_DIR"), "/Router.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    QuorumRung, concat!(env!("OUT_DIR"), "/QuorumRung.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    Reporters, concat!(env!("OUT_DIR"), "/Reporters.json")
 }
 sol! {
     #![sol(all_derives = true)]

@@ -20,7 +20,7 @@
 //! | [`waterfall`], [`booking`], [`pay`] | who bears a loss, and how it is paid |
 //! | [`tranche`], [`deposit`], [`redeem`], [`recovery`] | capital coming, leaving and coming back |
 //! | [`treaty`] | losses that others bear |
-//! | [`underwriting`], [`signal`] | what is certified, posted and voted on |
+//! | [`signal`] | what holders of votes say of a rate |
 //! | [`incident`], [`ladder`], [`registry`], [`policies`], [`settle`], [`curator`] | who may do what, when |
 //! | `ops` (a feature) | random operations for property tests |
 //! | [`events`], [`replay`], [`words`], [`wording`] | what the outside sees |

@@ -153,6 +153,7 @@ pub async fn config(local: &Local) -> Config {
         heavy_bps: u16::MAX,
         claim_window_s: WEEK,
         ceilings: vec![Ceiling { rung: 3, asset: receipt.contract_address.unwrap(), most: 1_000 }],
+        disputes: None,
         pools: vec![PoolConfig {
             name: "dollar".to_owned(),
             asset: receipt.contract_address.unwrap(),
