@@ -4,6 +4,7 @@
 
 mod artifacts;
 mod mutants;
+mod review;
 mod sizes;
 mod steps;
 mod test;
@@ -47,6 +48,8 @@ enum Task {
     },
     /// Rewrite the committed gas and size snapshots.
     Snapshots,
+    /// Run Slither over the contracts and halmos over the arithmetic, and compare with the committed answers.
+    Review,
     /// Run the invariants against each committed mutant and print who kills whom.
     Mutants {
         /// Only mutants whose name contains this.
@@ -63,6 +66,7 @@ fn main() -> Result<()> {
         Task::Artifacts { check: true } => artifacts::check(),
         Task::Artifacts { check: false } => artifacts::write(),
         Task::Snapshots => test::snapshots(),
+        Task::Review => review::run(),
         Task::Mutants { only } => mutants::run(only.as_deref()),
     }
 }

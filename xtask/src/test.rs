@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{artifacts, mutants, steps, tidy, tools};
+use crate::{artifacts, mutants, review, steps, tidy, tools};
 
 /// A named step of the test run.
 type Step = (&'static str, fn() -> Result<()>);
@@ -41,7 +41,8 @@ pub(crate) fn run(long: bool, only: Option<&str>) -> Result<()> {
             ]),
         )?;
         mutants::run(None)?;
-        passed += 2;
+        review::run()?;
+        passed += 3;
     }
     println!("steps: {passed} passed, 0 failed");
     Ok(())

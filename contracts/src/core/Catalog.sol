@@ -15,6 +15,8 @@ contract Catalog is ICatalog, AccessManaged {
     uint256 public constant MAX_GAUGES = 16;
     /// @dev An incident books into every pool of its gauge in one transaction.
     uint256 public constant MAX_POOLS = 16;
+    /// @dev Anyone can make pools, so only some places are for whoever comes first.
+    uint256 public constant OPEN_POOLS = 8;
 
     /// @inheritdoc ICatalog
     IWording public immutable renderer;
@@ -34,6 +36,10 @@ contract Catalog is ICatalog, AccessManaged {
     /// @dev At most `MAX_POOLS`, none twice, all registered.
     mapping(bytes32 gauge => address[] pools) private _poolsOf;
     mapping(bytes32 gauge => mapping(address pool => bool attached)) private _attached;
+    /// @inheritdoc ICatalog
+    mapping(bytes32 gauge => mapping(address pool => bool)) public admitted;
+    /// @dev Attached pools that were not admitted, at most `OPEN_POOLS`.
+    mapping(bytes32 gauge => uint256 pools) private _openTaken;
 
     /// @param authority an AccessManager; it decides who lists gauges and who registers pools.
     constructor(address authority, IWording wording) AccessManaged(authority) {
@@ -128,11 +134,26 @@ contract Catalog is ICatalog, AccessManaged {
     }
 
     /// @inheritdoc ICatalog
+    function admit(bytes32 gauge, address pool) external restricted {
+        if (!isPool[pool]) revert NotAPool(pool);
+        if (_gauges[gauge].listedAt == 0) revert UnknownGauge(gauge);
+        if (admitted[gauge][pool]) return;
+        admitted[gauge][pool] = true;
+        // The open place that it took is free again.
+        if (_attached[gauge][pool]) --_openTaken[gauge];
+        emit PoolAdmitted(gauge, pool);
+    }
+
+    /// @inheritdoc ICatalog
     function attach(bytes32 gauge) external {
         if (!isPool[msg.sender]) revert NotAPool(msg.sender);
         if (_gauges[gauge].listedAt == 0) revert UnknownGauge(gauge);
         if (_attached[gauge][msg.sender]) return;
         if (_poolsOf[gauge].length == MAX_POOLS) revert TooManyPools(gauge, MAX_POOLS);
+        if (!admitted[gauge][msg.sender]) {
+            if (_openTaken[gauge] == OPEN_POOLS) revert TooManyPools(gauge, OPEN_POOLS);
+            ++_openTaken[gauge];
+        }
         _attached[gauge][msg.sender] = true;
         _poolsOf[gauge].push(msg.sender);
         emit PoolAttached(gauge, msg.sender);

@@ -56,6 +56,7 @@ interface ICatalog {
     event ProductListed(bytes32 indexed product, bytes32 indexed gauge, Product terms, bytes32 wordingHash);
     event PoolRegistered(address indexed pool);
     event PoolAttached(bytes32 indexed gauge, address indexed pool);
+    event PoolAdmitted(bytes32 indexed gauge, address indexed pool);
 
     error WrongChain(uint256 expected, uint256 got);
     /// @notice A field of a spec or of terms breaks its range; `field` is its name in ASCII, left-aligned.
@@ -74,6 +75,7 @@ interface ICatalog {
     error WrongWording(bytes32 expected, bytes32 got);
     error AlreadyRegistered(address pool);
     error NotAPool(address caller);
+    /// @notice All places of the gauge are taken, or all that need no admission.
     error TooManyPools(bytes32 gauge, uint256 limit);
 
     /// @notice Lists a gauge. Two gauges of one subject must exclude each other: some account's pinned code
@@ -86,7 +88,11 @@ interface ICatalog {
     ///         holders. `wordingHash` must be the hash of the rendered wording.
     function listProduct(Product calldata terms, bytes32 wordingHash) external returns (bytes32 product);
     function registerPool(address pool) external;
-    /// @notice Called by a registered pool when it first underwrites a product of `gauge`; at most 16 pools.
+    /// @notice Keeps a place among the pools of `gauge` for a pool: anyone can make pools, and those that come first
+    ///         must not be able to keep all others out. Restricted.
+    function admit(bytes32 gauge, address pool) external;
+    /// @notice Called by a registered pool when it first underwrites a product of `gauge`; at most 16 pools, of them at
+    ///         most 8 that were not admitted.
     function attach(bytes32 gauge) external;
 
     /// @notice The contract that renders wordings, policies' metadata and certificates.
@@ -98,5 +104,6 @@ interface ICatalog {
     function product(bytes32 id) external view returns (Product memory);
     function wordingHash(bytes32 product) external view returns (bytes32);
     function poolsOf(bytes32 gauge) external view returns (address[] memory);
+    function admitted(bytes32 gauge, address pool) external view returns (bool);
     function isPool(address pool) external view returns (bool);
 }

@@ -425,9 +425,8 @@ contract CatalogTest is Fixture {
     function test_gaugeHasSixteenPools() public {
         bytes32 gauge = list(vaultSpec());
         for (uint256 i; i < 17; ++i) {
-            address pool = address(uint160(0xB000 + i));
-            vm.etch(pool, hex"00");
-            catalog.registerPool(pool);
+            address pool = _pool(i);
+            catalog.admit(gauge, pool);
             vm.prank(pool);
             if (i == 16) {
                 expectRevert(abi.encodeWithSelector(ICatalog.TooManyPools.selector, gauge, 16));
@@ -435,5 +434,45 @@ contract CatalogTest is Fixture {
             catalog.attach(gauge);
         }
         assertEq(catalog.poolsOf(gauge).length, 16);
+    }
+
+    function test_whoComesFirstCannotKeepAllOthersOut() public {
+        bytes32 gauge = list(vaultSpec());
+        for (uint256 i; i < 9; ++i) {
+            vm.prank(_pool(i));
+            if (i == 8) expectRevert(abi.encodeWithSelector(ICatalog.TooManyPools.selector, gauge, 8));
+            catalog.attach(gauge);
+        }
+        address ninth = address(uint160(0xB000 + 8));
+        catalog.admit(gauge, ninth);
+        vm.prank(ninth);
+        catalog.attach(gauge);
+        // One that came early is admitted later: its open place is free again, once.
+        catalog.admit(gauge, address(0xB000));
+        catalog.admit(gauge, address(0xB000));
+        vm.prank(_pool(9));
+        catalog.attach(gauge);
+        vm.prank(_pool(10));
+        expectRevert(abi.encodeWithSelector(ICatalog.TooManyPools.selector, gauge, 8));
+        catalog.attach(gauge);
+        assertEq(catalog.poolsOf(gauge).length, 10);
+    }
+
+    function test_onlyPoolsOfListedGaugesAreAdmittedByListers() public {
+        bytes32 gauge = list(vaultSpec());
+        address pool = _pool(0);
+        expectRevert(abi.encodeWithSelector(ICatalog.NotAPool.selector, keeper));
+        catalog.admit(gauge, keeper);
+        expectRevert(abi.encodeWithSelector(ICatalog.UnknownGauge.selector, bytes32(0)));
+        catalog.admit(0, pool);
+        vm.prank(keeper);
+        expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, keeper));
+        catalog.admit(gauge, pool);
+    }
+
+    function _pool(uint256 i) private returns (address pool) {
+        pool = address(uint160(0xB000 + i));
+        vm.etch(pool, hex"00");
+        catalog.registerPool(pool);
     }
 }
