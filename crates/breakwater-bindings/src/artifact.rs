@@ -39,6 +39,7 @@ artifacts!(
     "Timelock",
     "TimelockController",
     "Tranche",
+    "TreatyFactory",
     "Underwriting",
     "Wording"
 );

@@ -90,6 +90,10 @@ sol! {
 }
 sol! {
     #![sol(all_derives = true)]
+    TreatyFactory, concat!(env!("OUT_DIR"), "/TreatyFactory.json")
+}
+sol! {
+    #![sol(all_derives = true)]
     TimelockController, concat!(env!("OUT_DIR"), "/TimelockController.json")
 }
 sol! {

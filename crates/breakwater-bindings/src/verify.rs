@@ -122,6 +122,7 @@ impl<C: Chain> Check<'_, C> {
             ("Pool", to.pool_code),
             ("Tranche", to.tranche_code),
             ("Factory", to.factory),
+            ("TreatyFactory", to.treaty_factory),
             ("Underwriting", to.underwriting),
             ("Idle", to.idle),
             ("Router", to.router),

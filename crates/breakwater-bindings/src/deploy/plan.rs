@@ -11,7 +11,7 @@ use super::{clone, proxy};
 use crate::artifact::{Artifact, ArtifactError, Libraries};
 use crate::contracts::{
     AccessManager, Catalog, Factory, Incidents, Policies, Pool, PoolDesk, ProofRung, Router,
-    TimelockController, Underwriting, Wording,
+    TimelockController, TreatyFactory, Underwriting, Wording,
 };
 use crate::decimal;
 
@@ -63,6 +63,8 @@ pub struct Deployment {
     /// The council's contracts, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub governance: Option<Governance>,
+    /// `TreatyFactory`: pools cede only to treaties made there.
+    pub treaty_factory: Address,
     /// The library that holds pools' idle capital.
     pub idle: Address,
     /// `Router`: one purchase over several pools.
@@ -222,6 +224,7 @@ impl Steps<'_> {
             tranche_code: Address::ZERO,
             factory: Address::ZERO,
             governance,
+            treaty_factory: Address::ZERO,
             idle: self.create("Idle", &[])?,
             router: Address::ZERO,
             underwriting: Address::ZERO,
@@ -239,7 +242,13 @@ impl Steps<'_> {
 
     /// What pools run, and the factory that makes them.
     fn pool_code(&mut self, to: &mut Deployment) -> Result<(), PlanError> {
-        let desk = PoolDesk::constructorCall { catalog_: to.catalog, incidents_: to.incidents };
+        let treaties = TreatyFactory::constructorCall { catalog_: to.catalog };
+        to.treaty_factory = self.create("TreatyFactory", &treaties.abi_encode())?;
+        let desk = PoolDesk::constructorCall {
+            catalog_: to.catalog,
+            incidents_: to.incidents,
+            treaties_: to.treaty_factory,
+        };
         to.pool_desk = self.create_linked("PoolDesk", &to.libraries(), &desk.abi_encode())?;
         let pool = Pool::constructorCall {
             catalog_: to.catalog,
@@ -284,6 +293,7 @@ impl Steps<'_> {
             (to.catalog, Catalog::listTriggerCall::SELECTOR, LISTER, "lister of triggers"),
             // Asked only for terms with a registrant; everyone lists cover of positions.
             (to.catalog, Catalog::listProductCall::SELECTOR, LISTER, "lister of registrants"),
+            (to.catalog, Catalog::admitCall::SELECTOR, LISTER, "admitter of pools"),
             (to.catalog, Catalog::registerPoolCall::SELECTOR, REGISTRAR, "registrar"),
             (to.underwriting, Underwriting::setClusterCall::SELECTOR, LISTER, "lister of clusters"),
         ];

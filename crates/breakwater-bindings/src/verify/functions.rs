@@ -14,9 +14,10 @@ use crate::deploy::{Answer, Chain, IDENTITY_REGISTRAR, LISTER, REGISTRAR};
 const STRANGER: Address = Address::repeat_byte(0x5a);
 
 /// Every function that a role guards, and the role; nothing else may be guarded.
-const GUARDED: [(&str, &str, u64); 13] = [
+const GUARDED: [(&str, &str, u64); 14] = [
     ("Catalog", "listGauge", LISTER),
     ("Catalog", "listTrigger", LISTER),
+    ("Catalog", "admit", LISTER),
     ("Catalog", "registerPool", REGISTRAR),
     ("Underwriting", "setCluster", LISTER),
     ("Underwriting", "setCommittee", 0),
@@ -118,6 +119,7 @@ async fn contracts<C: Chain>(
         ("Policies", to.policies),
         ("ProofRung", to.proof_rung),
         ("Factory", to.factory),
+        ("TreatyFactory", to.treaty_factory),
         ("Underwriting", to.underwriting),
         ("Router", to.router),
     ];
