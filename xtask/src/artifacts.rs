@@ -10,12 +10,13 @@ use serde_json::{Value, json};
 use crate::{steps, tools};
 
 /// Sources whose contracts the Rust side deploys or calls.
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 13] = [
     "src/core/",
     "src/feeds/",
     "src/governance/",
     "src/libraries/Bookings.sol",
     "src/libraries/Idle.sol",
+    "src/reinsurance/",
     "src/triggers/",
     "src/underwriting/",
     "src/periphery/",
