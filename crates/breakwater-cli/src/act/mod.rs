@@ -20,6 +20,7 @@ mod holder;
 mod incidents;
 mod limits;
 mod permit;
+mod poke;
 mod probe;
 mod report;
 mod run;
@@ -94,6 +95,8 @@ pub(crate) enum Act {
         #[command(subcommand)]
         command: assess::Assess,
     },
+    /// Have the rung of price feeds read a trigger's feeds
+    Poke(poke::Poke),
     /// Collateral of reinsurers
     Treaty {
         #[command(subcommand)]
@@ -141,6 +144,7 @@ pub(crate) async fn run(command: Act, screen: &Screen) -> Result<Outcome, Failur
         Act::Report { command } => report::report(&command, screen).await,
         Act::Challenge(asked) => report::challenge(&asked, screen).await,
         Act::Assess { command } => assess::assess(&command, screen).await,
+        Act::Poke(asked) => poke::poke(&asked, screen).await,
         Act::Treaty { command } => treaty::treaty(&command, screen).await,
         Act::Certify { command } => limits::certify(&command, screen).await,
         Act::Rate { command } => limits::rate(&command, screen).await,
@@ -151,8 +155,9 @@ pub(crate) async fn run(command: Act, screen: &Screen) -> Result<Outcome, Failur
 #[cfg(test)]
 mod tests {
     use alloy::sol_types::SolCall;
+    use clap::{Command, CommandFactory};
 
-    use super::{assess, limits, report};
+    use super::{assess, limits, poke, report};
 
     /// Calls that are written out here, because a contract has no artifact yet, are those of its interface.
     #[test]
@@ -173,12 +178,36 @@ mod tests {
             (rung, report::nextBondCall::SIGNATURE),
             (reporters, report::signerSetCall::SIGNATURE),
             (reporters, report::assetCall::SIGNATURE),
+            (include_str!("../../../../contracts/src/interfaces/IFeedRung.sol"), poke::pokeCall::SIGNATURE),
             // An enum is a uint8 on the wire.
             (underwriting, limits::committeeCall::SIGNATURE),
         ] {
             let name = signature.split('(').next().unwrap_or_default();
             assert_eq!(declared(source, name).as_deref(), Some(signature));
         }
+    }
+
+    /// Operators' commands are older than this rule; everybody else's show how they are used.
+    #[test]
+    fn every_command_of_an_actor_has_an_example() {
+        let older = ["chain", "deploy", "node", "gauge", "demo", "replay"];
+        let all = crate::args::Cli::command();
+        let (mut open, mut seen): (Vec<&Command>, usize) =
+            (all.get_subcommands().filter(|command| !older.contains(&command.get_name())).collect(), 0);
+        while let Some(command) = open.pop() {
+            if command.has_subcommands() {
+                open.extend(command.get_subcommands());
+                continue;
+            }
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(
+                help.contains("Example") && help.contains(": breakwater "),
+                "{}: {help}",
+                command.get_name()
+            );
+            seen += 1;
+        }
+        assert!(seen > 35, "{seen}");
     }
 
     /// `name(type,type)` of a function that an interface declares.
