@@ -225,6 +225,16 @@ contract PoolDesk is PoolBase, IPoolDesk, ICedant {
     }
 
     /// @inheritdoc IPoolDesk
+    function collectReturn(uint256 incident) external accrued nonReentrant returns (uint256 amount) {
+        (ITreaty treaty, IERC20 token) = (ITreaty(_l.vault.vault), IERC20(Terms.asset()));
+        uint256 before = token.balanceOf(address(this));
+        treaty.claimReturn(incident);
+        amount = token.balanceOf(address(this)) - before;
+        _l.layers[0] = uint128(Math.min(_l.layers[0] + amount, type(uint128).max));
+        emit IPool.ReturnCollected(address(treaty), incident, amount);
+    }
+
+    /// @inheritdoc IPoolDesk
     function withdraw(address account) external accrued nonReentrant returns (uint256 amount) {
         amount = _l.owed[account];
         if (amount == 0) revert IPool.NothingOwed(account);

@@ -127,6 +127,8 @@ interface IPool {
     event RecoveredTo(uint256 indexed incident, uint256 layer, uint256 amount, uint256 recoveryShares);
     /// @notice A treaty got back what it had paid.
     event Returned(uint256 indexed incident, address indexed treaty, uint256 amount);
+    /// @notice As a reinsurer: surplus got what came back for an incident of another pool.
+    event ReturnCollected(address indexed treaty, uint256 indexed incident, uint256 amount);
     event TreatyAttached(
         address indexed treaty, uint256 shareBps, uint256 premiumBps, uint256 start, uint256 end
     );

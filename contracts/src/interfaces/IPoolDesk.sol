@@ -102,6 +102,9 @@ interface IPoolDesk {
     /// @notice Takes `amount` in from the caller as recovered for a closed booking: for short bookings, oldest first,
     ///         then back to who bore the loss. By anyone. See docs/capital.md, "Recoveries".
     function recover(uint256 incident, uint256 amount) external;
+    /// @notice Has the treaty whose shares are the pool's vault send what came back to it for an incident, and gives it
+    ///         to surplus: nobody can tell any more who held which share for whom. By anyone.
+    function collectReturn(uint256 incident) external returns (uint256 amount);
     /// @notice Cedes to a treaty from its start on, at most four; the curator. Its start leaves underwriters the time to
     ///         leave first that a higher cap leaves them.
     function attachTreaty(address treaty) external;

@@ -72,9 +72,9 @@ interface ITreaty is IERC4626 {
     /// @notice Books `amount`, which the cedant has just sent, as premium.
     function receivePremium(uint128 amount) external;
 
-    /// @notice Sends `account` its part of what came back for an incident, by its shares at the end of the block
-    ///         before the incident was first encumbered. By anyone.
-    function claimReturn(uint256 incident, address account) external returns (uint256 amount);
+    /// @notice Sends the caller its part of what came back for an incident, by its shares at the end of the block
+    ///         before the incident was first encumbered. A pool that holds shares asks when it can book what comes.
+    function claimReturn(uint256 incident) external returns (uint256 amount);
 
     function terms() external view returns (TreatyTerms memory);
     function cession(uint256 incident) external view returns (Cession memory);

@@ -166,7 +166,8 @@ contract Treaty is ITreaty, ERC4626, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc ITreaty
-    function claimReturn(uint256 incident, address account) external nonReentrant returns (uint256 amount) {
+    function claimReturn(uint256 incident) external nonReentrant returns (uint256 amount) {
+        address account = msg.sender;
         Cession storage c = _cessions[incident];
         uint256 held = c.returned == 0 ? 0 : balanceAt(account, c.snapshot);
         uint256 got = _claimed[incident][account];
@@ -183,11 +184,12 @@ contract Treaty is ITreaty, ERC4626, ReentrancyGuardTransient {
     // ----- views -----
 
     /// @notice Zero from the end on, while something is encumbered or the cedant has a booking that dwells, and when
-    ///         shares are worth almost nothing: the price would be another than what stands behind the shares.
-    function maxDeposit(address) public view override(ERC4626, IERC4626) returns (uint256) {
+    ///         shares are worth almost nothing: the price would be another than what stands behind the shares. Nor
+    ///         does the cedant reinsure itself.
+    function maxDeposit(address receiver) public view override(ERC4626, IERC4626) returns (uint256) {
         TreatyTerms memory t = terms();
         (, bool dwelling) = ICedant(t.cedant).cedes(address(this));
-        bool closed = block.timestamp >= t.end || _encumbered != 0 || dwelling;
+        bool closed = block.timestamp >= t.end || _encumbered != 0 || dwelling || receiver == t.cedant;
         if (closed || totalAssets() * PRICE_FLOOR < totalSupply()) return 0;
         return type(uint128).max - _assets;
     }

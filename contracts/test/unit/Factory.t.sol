@@ -212,7 +212,7 @@ contract FactoryTest is Fixture {
         PoolDesk desk = new PoolDesk(catalog, incidents, new TreatyFactory(catalog));
         expectRevert(abi.encodeWithSelector(Clone.NotAClone.selector));
         desk.initialise([alice, bob, keeper]);
-        bytes[9] memory calls = [
+        bytes[10] memory calls = [
             abi.encodeCall(IPoolDesk.setProduct, ("product", 1, 1)),
             abi.encodeCall(IPoolDesk.lock, (1)),
             abi.encodeCall(IPoolDesk.unlock, (1)),
@@ -221,6 +221,7 @@ contract FactoryTest is Fixture {
             abi.encodeCall(IPoolDesk.attachTreaty, (alice)),
             abi.encodeCall(IPoolDesk.detachTreaty, (alice)),
             abi.encodeCall(IPoolDesk.recover, (1, 1)),
+            abi.encodeCall(IPoolDesk.collectReturn, (1)),
             abi.encodeCall(ICedant.payPremium, (alice))
         ];
         for (uint256 i; i < calls.length; ++i) {

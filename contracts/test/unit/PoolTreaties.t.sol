@@ -3,7 +3,9 @@ pragma solidity ^0.8.27;
 
 import {Booking, IPool} from "breakwater/interfaces/IPool.sol";
 import {ITranche} from "breakwater/interfaces/ITranche.sol";
-import {Cession, TreatyTerms} from "breakwater/interfaces/ITreaty.sol";
+import {Cession, ITreaty, TreatyTerms} from "breakwater/interfaces/ITreaty.sol";
+import {Tranche} from "breakwater/core/Tranche.sol";
+import {IWholePool as Pool} from "breakwater/interfaces/IPoolDesk.sol";
 import {Treaty} from "breakwater/reinsurance/Treaty.sol";
 import {TreatyFactory} from "breakwater/reinsurance/TreatyFactory.sol";
 import {PoolSetup} from "./PoolSetup.t.sol";
@@ -420,7 +422,8 @@ contract PoolTreatiesTest is PoolSetup {
         _recover(1, 7 + 5_000 * UNIT);
         assertEq(_layer(3) - layers[3], b.charged[3]);
         assertEq(above.returns_(), 5_000 * UNIT);
-        assertEq(above.claimReturn(1, treasury), 5_000 * UNIT);
+        vm.prank(treasury);
+        assertEq(above.claimReturn(1), 5_000 * UNIT);
         _recover(1, 15_000 * UNIT + b.charged[2]);
         assertEq(above.returns_(), 15_000 * UNIT);
         assertEq(_layer(2) - layers[2], b.charged[2]);
@@ -451,6 +454,38 @@ contract PoolTreatiesTest is PoolSetup {
         assertEq(_layer(0) - surplus, 3_000 * UNIT);
         assertEq(one.returns_(), 3_500 * UNIT + 1);
         _checkMoney();
+    }
+
+    /// @dev Its idle capital is the collateral: a loss shows in its mark, and what comes back is its surplus.
+    function test_a_pool_reinsures_another() public {
+        Treaty half = _cede(_quota(5_000), 1);
+        Pool other = _deploy(config);
+        address dora = makeAddr("dora");
+        Tranche tranche = Tranche(other.tranche(1));
+        _deposit(tranche, dora, 100_000 * UNIT);
+        _nextEpoch();
+        other.accrue();
+        vm.prank(curator);
+        other.setVault(address(half), 5_000, "reinsurance");
+        _pass(28 days);
+        vm.prank(curator);
+        other.invest(40_000 * UNIT);
+        Sale memory sale = _incepted(60_000 * UNIT);
+        _open(1, GAUGE, 1e18);
+        other.accrue();
+        assertApproxEqAbs(other.layer(1), 70_000 * UNIT, 20 * UNIT);
+        _settleBooking(1);
+        assertEq(_pay(1, sale, 0, uint128(60_000 * UNIT), 0), 60_000 * UNIT);
+        _close(1);
+        _recover(1, 60_000 * UNIT);
+        other.accrue();
+        uint256 surplus = other.layer(0);
+        uint256 counted = coin.balanceOf(address(other)) - surplus;
+        assertApproxEqAbs(other.collectReturn(1), 30_000 * UNIT, 1);
+        assertEq(coin.balanceOf(address(other)) - other.layer(0), counted);
+        assertApproxEqAbs(other.layer(0) - surplus, 30_000 * UNIT, 1);
+        expectRevert(abi.encodeWithSelector(ITreaty.NothingReturned.selector, 1, address(other)));
+        other.collectReturn(1);
     }
 
     function test_recoveries_never_reach_those_who_came_after_the_loss() public {

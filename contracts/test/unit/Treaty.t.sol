@@ -244,6 +244,7 @@ contract TreatyTest is TreatySetup {
     function test_nobody_comes_in_while_the_price_is_open() public {
         _deposit(alice, 600 * UNIT);
         assertGt(treaty.maxDeposit(bob), 0);
+        assertEq(treaty.maxDeposit(address(this)), 0, "the cedant itself");
         dwelling = true;
         assertEq(treaty.maxDeposit(bob), 0);
         dwelling = false;
@@ -323,16 +324,14 @@ contract TreatyTest is TreatySetup {
         treaty.transfer(late, sharesA);
         _deposit(late, 1_000 * UNIT);
         _return(1, 100 * UNIT);
-        assertEq(treaty.claimReturn(1, alice), 75 * UNIT);
-        assertEq(treaty.claimReturn(1, bob), 25 * UNIT);
-        expectRevert(abi.encodeWithSelector(ITreaty.NothingReturned.selector, 1, late));
-        treaty.claimReturn(1, late);
-        expectRevert(abi.encodeWithSelector(ITreaty.NothingReturned.selector, 1, alice));
-        treaty.claimReturn(1, alice);
+        assertEq(_claim(alice), 75 * UNIT);
+        assertEq(_claim(bob), 25 * UNIT);
+        _refuseClaim(late);
+        _refuseClaim(alice);
         assertEq(coin.balanceOf(alice), 75 * UNIT);
         // A second recovery of the same incident pays the difference.
         _return(1, 8 * UNIT);
-        assertEq(treaty.claimReturn(1, alice), 6 * UNIT);
+        assertEq(_claim(alice), 6 * UNIT);
         assertEq(treaty.returns_(), 2 * UNIT);
     }
 
@@ -348,9 +347,8 @@ contract TreatyTest is TreatySetup {
         treaty.settle(1, 600 * UNIT);
         _pass();
         _return(1, 40 * UNIT);
-        assertEq(treaty.claimReturn(1, alice), 40 * UNIT);
-        expectRevert(abi.encodeWithSelector(ITreaty.NothingReturned.selector, 1, bob));
-        treaty.claimReturn(1, bob);
+        assertEq(_claim(alice), 40 * UNIT);
+        _refuseClaim(bob);
     }
 
     function test_recoveries_are_no_collateral_and_no_price() public {
@@ -481,6 +479,17 @@ contract TreatyTest is TreatySetup {
     function _return(uint256 incident, uint128 amount) private {
         coin.mint(address(treaty), amount);
         treaty.giveBack(incident, amount);
+    }
+
+    function _claim(address who) private returns (uint256) {
+        vm.prank(who);
+        return treaty.claimReturn(1);
+    }
+
+    function _refuseClaim(address who) private {
+        vm.prank(who);
+        expectRevert(abi.encodeWithSelector(ITreaty.NothingReturned.selector, 1, who));
+        treaty.claimReturn(1);
     }
 
     function _refuse(TreatyTerms memory t, bytes32 field, uint256 got) private {

@@ -4,6 +4,7 @@
 //! state. A dry run prints what that trial changes, and a real run is only begun when the trial succeeded, so
 //! what is signed has been seen to work, and errors come in words before any gas is spent.
 
+mod assess;
 mod bench;
 mod buyer;
 mod calls;
@@ -19,11 +20,13 @@ mod holder;
 mod incidents;
 mod limits;
 mod permit;
+mod poke;
 mod probe;
 mod report;
 mod run;
 mod show;
 mod signed;
+mod treaty;
 mod underwriter;
 mod units;
 mod words;
@@ -87,6 +90,18 @@ pub(crate) enum Act {
     },
     /// Stand against a loss report with a bond
     Challenge(report::Challenge),
+    /// Votes of stakers on disputed losses
+    Assess {
+        #[command(subcommand)]
+        command: assess::Assess,
+    },
+    /// Have the rung of price feeds read a trigger's feeds
+    Poke(poke::Poke),
+    /// Collateral of reinsurers
+    Treaty {
+        #[command(subcommand)]
+        command: treaty::Treaty,
+    },
     /// Capacity certificates of pools
     Certify {
         #[command(subcommand)]
@@ -128,8 +143,79 @@ pub(crate) async fn run(command: Act, screen: &Screen) -> Result<Outcome, Failur
         Act::Gov { command } => gov::gov(&command, screen).await,
         Act::Report { command } => report::report(&command, screen).await,
         Act::Challenge(asked) => report::challenge(&asked, screen).await,
+        Act::Assess { command } => assess::assess(&command, screen).await,
+        Act::Poke(asked) => poke::poke(&asked, screen).await,
+        Act::Treaty { command } => treaty::treaty(&command, screen).await,
         Act::Certify { command } => limits::certify(&command, screen).await,
         Act::Rate { command } => limits::rate(&command, screen).await,
         Act::Pool { command } => curator::pool(&command, screen).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::sol_types::SolCall;
+    use clap::{Command, CommandFactory};
+
+    use super::{assess, limits, poke, report};
+
+    /// Calls that are written out here, because a contract has no artifact yet, are those of its interface.
+    #[test]
+    fn written_calls_are_those_of_the_interfaces() {
+        let assembly = include_str!("../../../../contracts/src/interfaces/IAssembly.sol");
+        let rung = include_str!("../../../../contracts/src/interfaces/IQuorumRung.sol");
+        let reporters = include_str!("../../../../contracts/src/interfaces/IReporters.sol");
+        let underwriting = include_str!("../../../../contracts/src/interfaces/IUnderwriting.sol");
+        for (source, signature) in [
+            (assembly, assess::beginCall::SIGNATURE),
+            (assembly, assess::commitCall::SIGNATURE),
+            (assembly, assess::revealCall::SIGNATURE),
+            (assembly, assess::closeCall::SIGNATURE),
+            (assembly, assess::caseOfCall::SIGNATURE),
+            (assembly, assess::commitOfCall::SIGNATURE),
+            (assembly, assess::commitmentOfCall::SIGNATURE),
+            (rung, report::challengeCall::SIGNATURE),
+            (rung, report::nextBondCall::SIGNATURE),
+            (reporters, report::signerSetCall::SIGNATURE),
+            (reporters, report::assetCall::SIGNATURE),
+            (include_str!("../../../../contracts/src/interfaces/IFeedRung.sol"), poke::pokeCall::SIGNATURE),
+            // An enum is a uint8 on the wire.
+            (underwriting, limits::committeeCall::SIGNATURE),
+        ] {
+            let name = signature.split('(').next().unwrap_or_default();
+            assert_eq!(declared(source, name).as_deref(), Some(signature));
+        }
+    }
+
+    /// Operators' commands are older than this rule; everybody else's show how they are used.
+    #[test]
+    fn every_command_of_an_actor_has_an_example() {
+        let older = ["chain", "deploy", "node", "gauge", "demo", "replay"];
+        let all = crate::args::Cli::command();
+        let (mut open, mut seen): (Vec<&Command>, usize) =
+            (all.get_subcommands().filter(|command| !older.contains(&command.get_name())).collect(), 0);
+        while let Some(command) = open.pop() {
+            if command.has_subcommands() {
+                open.extend(command.get_subcommands());
+                continue;
+            }
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(
+                help.contains("Example") && help.contains(": breakwater "),
+                "{}: {help}",
+                command.get_name()
+            );
+            seen += 1;
+        }
+        assert!(seen > 35, "{seen}");
+    }
+
+    /// `name(type,type)` of a function that an interface declares.
+    fn declared(source: &str, name: &str) -> Option<String> {
+        let (_, rest) = source.split_once(&format!("function {name}("))?;
+        let (inputs, _) = rest.split_once(')')?;
+        let types: Vec<&str> =
+            inputs.split(',').filter_map(|input| input.split_whitespace().next()).collect();
+        Some(format!("{name}({})", types.join(",").replace("Duty", "uint8")))
     }
 }
