@@ -389,7 +389,8 @@ impl World {
         if self.terms.heavy_bps == NEVER || self.incidents.guardian.is_zero() {
             return false;
         }
-        let bookings = self.pools_of(gauge).into_iter().filter_map(|pool| self.pools.get(&pool)?.bookings.get(&id));
+        let bookings =
+            self.pools_of(gauge).into_iter().filter_map(|pool| self.pools.get(&pool)?.bookings.get(&id));
         bookings.into_iter().any(|booking| {
             let held: U256 = booking.limit.iter().copied().map(U256::from).sum();
             U256::from(booking.reserved) * U256::from(BPS) > held * U256::from(self.terms.heavy_bps)
@@ -474,7 +475,8 @@ impl Incidents {
             self.latest.insert(*gauge, previous);
             return;
         }
-        let behind = self.list.iter_mut().find(|other| other.previous == id && other.status != Status::Voided);
+        let behind =
+            self.list.iter_mut().find(|other| other.previous == id && other.status != Status::Voided);
         if let Some(behind) = behind {
             behind.previous = previous;
         }

@@ -32,7 +32,7 @@ use duel::Tally;
 use stage::Stage;
 
 /// Operations of one sequence.
-const STEPS: usize = 1_250;
+const STEPS: usize = 2_000;
 /// Sequences of an ordinary run.
 const SEEDS: u64 = 8;
 /// The same of a long run: deeper ones, and many.

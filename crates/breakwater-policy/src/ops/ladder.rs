@@ -16,14 +16,25 @@ pub(super) fn speaker(dice: &mut Dice<'_>, world: &World, gauge: &B256) -> Optio
         rungs.filter(|(_, rung)| info.rungs >> (*rung as u8) & 1 == 1 || dice.chance(2)).collect();
     // Most of what can go wrong in a dwell goes wrong below a proof.
     let proof = may.iter().find(|(_, rung)| *rung == Rung::Proof).copied();
-    if dice.chance(65) { proof.or_else(|| dice.pick(&may)) } else { dice.pick(&may) }
+    if dice.chance(75) { proof.or_else(|| dice.pick(&may)) } else { dice.pick(&may) }
+}
+
+/// A great payout waits only for a few blocks, so the guardian looks often.
+pub(super) fn guard(dice: &mut Dice<'_>, world: &World, clock: Clock) -> Option<Op> {
+    let count = world.incidents.list.len() as u64;
+    let id = (1..=count).rev().take(4).find(|id| {
+        world.incidents.get(*id).is_some_and(|found| {
+            found.status == Status::Dwelling && found.doubt.delayed && clock.block <= found.dwell_end
+        })
+    })?;
+    dice.chance(10).then_some(Op::Escalate { caller: GUARDIAN, id })
 }
 
 /// An onset among the blocks of a report of which nothing was paid, so that a proof may take its place.
 pub(super) fn before_report(dice: &mut Dice<'_>, world: &World, gauge: &B256) -> Option<Block> {
     let top = world.incidents.get(world.incidents.latest_of(gauge))?;
     let open = matches!(top.status, Status::Dwelling | Status::Disputed);
-    let outranked = open && top.rung == Rung::Quorum && top.paid == 0 && dice.chance(70);
+    let outranked = open && top.rung == Rung::Quorum && top.paid == 0 && dice.chance(50);
     outranked.then(|| Block(top.measured.reading.0.saturating_sub(1 + dice.below(3))))
 }
 
@@ -64,7 +75,8 @@ pub(super) fn climb(dice: &mut Dice<'_>, world: &World, clock: Clock, caller: Ad
             Some(Op::Overrule { caller: rung, id, loss: dice.wide_below(loss.saturating_add(1)) })
         }
         _ if dice.chance(30) => {
-            let (asset, ceiling) = (world.pools.values().next()?.config.asset, dice.wide_below(600_000_000_000));
+            let (asset, ceiling) =
+                (world.pools.values().next()?.config.asset, dice.wide_below(600_000_000_000));
             Some(Op::SetCeiling { rung: dice.pick(&[Rung::Canary, Rung::Quorum])?, asset, ceiling })
         }
         _ => Some(Op::Release { caller, id }),

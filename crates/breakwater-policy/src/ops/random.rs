@@ -74,8 +74,15 @@ impl Generator {
 
     fn propose(&self, dice: &mut Dice<'_>, world: &World, clock: Clock) -> Option<Op> {
         let pools: Vec<&Pool> = world.pools.values().collect();
-        let pool = dice.pick(&pools)?;
+        let mut pool = dice.pick(&pools)?;
+        if dice.chance(25) {
+            // The thinnest is where pools close.
+            pool = pools.iter().copied().max_by_key(|pool| pool.config.leverage)?;
+        }
         let caller = dice.pick(&self.users)?;
+        if let Some(op) = ladder::guard(dice, world, clock) {
+            return Some(op);
+        }
         if dwelling(world, clock).is_some() && dice.chance(70) {
             // A dwell is short, and most of what can go wrong goes wrong in it.
             return match dice.below(25) {
@@ -281,7 +288,11 @@ fn dwelling(world: &World, clock: Clock) -> Option<&Incident> {
 
 fn open(dice: &mut Dice<'_>, world: &World, clock: Clock, opener: Address) -> Option<Op> {
     let gauges: Vec<B256> = world.attached.keys().copied().collect();
-    let gauge = dice.pick(&gauges)?;
+    let mut gauge = dice.pick(&gauges)?;
+    // Pools close and the curator bears losses on the word of proofs, which triggers do not have.
+    if world.gauges.get(&gauge)?.trigger && dice.chance(70) {
+        gauge = dice.pick(&gauges)?;
+    }
     let (caller, rung) = ladder::speaker(dice, world, &gauge)?;
     let threshold = u128::from(world.gauges.get(&gauge)?.threshold.get());
     let least = world.incidents.get(world.incidents.latest_of(&gauge)).map(|latest| latest.measured.reading);
@@ -306,7 +317,7 @@ fn open(dice: &mut Dice<'_>, world: &World, clock: Clock, opener: Address) -> Op
     let digits = 11 + u32::try_from(dice.below(4)).ok()?;
     let base = 1_000_000_000 + dice.wide_below(10_u128.pow(digits));
     let fraction = match dice.below(6) {
-        0 => u128::from(WAD),
+        0 | 3 => u128::from(WAD),
         1 => threshold,
         2 => threshold / 2,
         _ => threshold + dice.wide_below(u128::from(WAD) - threshold),

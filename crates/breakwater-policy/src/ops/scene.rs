@@ -68,7 +68,7 @@ impl Scene {
                 quorum_window: 60,
                 assembly_window: 150,
                 guardian_delay: 20,
-                heavy_bps: 3_000,
+                heavy_bps: 4_000,
                 claim_window: 14 * DAY,
                 rungs: BTreeMap::from(RUNGS),
             },
