@@ -402,9 +402,10 @@ contract Pool is PoolBase, IPool, IPoolCapital {
     /// @dev The curator's part, rounded down; none in a closed pool, where premium is for those who are short.
     function _takeFee(uint256 earned) private returns (uint256 fee) {
         fee = _l.closedAt == 0 ? earned * Terms.curatorFeeBps() / BPS : 0;
+        // As with layers: what no honest asset reaches must not stop a booking.
+        fee = Math.min(fee, type(uint128).max - _l.owedSum);
         if (fee == 0) return 0;
         _l.owed[Terms.curator()] += fee;
-        // Out of money that is here, so all that is owed has 128 bits.
         _l.owedSum += uint128(fee);
     }
 

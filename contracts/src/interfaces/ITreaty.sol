@@ -78,7 +78,7 @@ interface ITreaty is IERC4626 {
 
     function terms() external view returns (TreatyTerms memory);
     function cession(uint256 incident) external view returns (Cession memory);
-    /// @notice Of a treaty year: losses of its incidents as they stand, and what is covered of them.
+    /// @notice Of a treaty year: for an aggregate treaty the losses of its incidents as they stand, and what is covered.
     function yearOf(uint256 year) external view returns (uint256 losses, uint256 covered);
     /// @notice Collateral that is locked for incidents and not drawn.
     function encumbered() external view returns (uint256);

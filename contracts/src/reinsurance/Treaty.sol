@@ -29,7 +29,7 @@ contract Treaty is ITreaty, ERC4626, ReentrancyGuardTransient {
 
     /// @dev Of one treaty year.
     struct Year {
-        uint256 losses;
+        uint256 losses; // of an aggregate treaty
         uint256 covered;
     }
 
@@ -282,7 +282,8 @@ contract Treaty is ITreaty, ERC4626, ReentrancyGuardTransient {
         private
     {
         Year storage year = _years[c.year];
-        year.losses = year.losses - c.loss + loss;
+        // Nobody else asks for them, and a booking pays for every word.
+        if (t.aggregate) year.losses = year.losses - c.loss + loss;
         (uint256 before, uint256 drawn) = (c.covered, c.drawn);
         uint256 others = year.covered - before;
         uint256 wanted = Math.min(t.part(loss, c.before), t.yearlyLimit - others);

@@ -216,6 +216,22 @@ contract PoolLimitsTest is Fixture, Committee {
         assertEq(pool.exitable(3), capital - 150 * K);
     }
 
+    // ----- gas -----
+
+    function test_gasOfPurchases() public {
+        _open();
+        buy(pool, a, alice, 10 * K);
+        vm.warp(block.timestamp + 12);
+        buy(pool, a, alice, 10 * K);
+        vm.snapshotGasLastCall("Limits", "buy, second of its day");
+        uint64 inception = uint64(block.timestamp + 1 days);
+        uint64 expiry = uint64((block.timestamp / 1 days + 31) * 1 days);
+        vm.cool(address(under));
+        vm.cool(address(pool));
+        pool.quote(a, 10 * K, inception, expiry);
+        vm.snapshotGasLastCall("Limits", "quote under certificates, cold");
+    }
+
     // ----- the curator's fee -----
 
     function test_theCuratorIsPaidOfWhatIsEarned() public {

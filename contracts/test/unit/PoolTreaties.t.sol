@@ -160,6 +160,18 @@ contract PoolTreatiesTest is PoolSetup {
         _checkMoney();
     }
 
+    /// @dev A booking runs in sixteen pools in one transaction: what a treaty adds to each must stay small.
+    function test_gas_of_a_booking_with_four_treaties() public {
+        uint256 snapshot = vm.snapshotState();
+        uint256 plain = _gasOfBooking("no treaty", _incepted(60_000 * UNIT));
+        vm.revertToState(snapshot);
+        for (uint256 i; i < 3; ++i) {
+            _cedeTo(_quota(1_000), 10_000 * UNIT);
+        }
+        _cede(_quota(1_000), 10_000 * UNIT);
+        assertLe(_gasOfBooking("four treaties", _incepted(60_000 * UNIT)) - plain, 600_000);
+    }
+
     // ----- what could go wrong -----
 
     function test_instant_payments_do_not_spend_what_a_treaty_covers() public {
@@ -589,6 +601,29 @@ contract PoolTreatiesTest is PoolSetup {
         _otherSale = _buy(OTHER, 180_000 * UNIT, 30);
         vm.warp(sale.inception + 1 hours);
         pool.accrue();
+    }
+
+    /// @dev Of a booking and of a payment, all accounts cold.
+    function _gasOfBooking(string memory name, Sale memory sale) private returns (uint256 gas) {
+        address[] memory line = pool.treaties();
+        _pass(12);
+        _cool(line);
+        vm.prank(address(world));
+        pool.book(1, GAUGE, uint64(block.timestamp - 12), uint128(0.5e18), 1e18);
+        gas = vm.snapshotGasLastCall("Treaties", string.concat("book, ", name));
+        _settleBooking(1);
+        _pass(12);
+        _cool(line);
+        _pay(1, sale, 0, uint128(20_000 * UNIT), 0);
+        vm.snapshotGasLastCall("Treaties", string.concat("pay, ", name));
+    }
+
+    function _cool(address[] memory line) private {
+        vm.cool(address(pool));
+        vm.cool(address(coin));
+        for (uint256 i; i < line.length; ++i) {
+            vm.cool(line[i]);
+        }
     }
 
     function _charged(Booking memory b) private pure returns (uint256) {

@@ -81,7 +81,7 @@ pub struct Cession {
 /// Of one treaty year: losses of its incidents, and what is covered of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Year {
-    /// Sum of the cessions' losses.
+    /// Of an aggregate treaty: the sum of the cessions' losses.
     pub losses: U256,
     /// Sum of what is covered.
     pub covered: u128,
@@ -229,7 +229,9 @@ impl Treaty {
 
     fn store(&mut self, incident: u64, known: Cession, next: Cession) -> Result<(), MathError> {
         let mut year = self.year(known.year);
-        year.losses = year.losses.minus(U256::from(known.loss))?.plus(U256::from(next.loss))?;
+        if self.terms.aggregate {
+            year.losses = year.losses.minus(U256::from(known.loss))?.plus(U256::from(next.loss))?;
+        }
         year.covered = year.covered - known.covered + next.covered;
         self.years.insert(known.year, year);
         self.cessions.insert(incident, next);
