@@ -16,7 +16,8 @@ pub mod gauges;
 pub mod verify;
 
 pub use contracts::{
-    AccessManager, BreakwaterToken, Catalog, Certificate, Council, EthereumHistory, Factory, Identities,
-    Incidents, Policies, Pool, PoolDesk, ProofRung, Signal, Timelock, TimelockController, Tranche, Wording,
+    AccessManager, Assembly, BreakwaterToken, Catalog, Certificate, Council, EthereumHistory, Factory,
+    Identities, Incidents, Policies, Pool, PoolDesk, ProofRung, QuorumRung, Reporters, Router, Signal,
+    Timelock, TimelockController, Tranche, TreatyFactory, Underwriting, Wording,
 };
 pub use deploy::{Config, Deployment, PoolConfig};

@@ -53,7 +53,7 @@ async fn a_deployment_stands_and_is_done_once() {
         assert!(findings.iter().any(|finding| finding.check == check), "{check}");
     }
     let guarded = findings.iter().filter(|finding| finding.what.contains("is for role")).count();
-    assert_eq!(guarded, 8);
+    assert_eq!(guarded, 14);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,7 +111,7 @@ async fn a_council_holds_every_role_that_it_should() {
     assert!(others.is_empty(), "{others:?}");
     assert!(findings.iter().any(|finding| finding.check == "council"));
     let guarded = findings.iter().filter(|finding| finding.what.contains("is for role")).count();
-    assert_eq!(guarded, 13);
+    assert_eq!(guarded, 19);
 
     // A guardian that the council replaced, and a canceller whom nobody should have made.
     let parts = deployment.governance.clone().unwrap();

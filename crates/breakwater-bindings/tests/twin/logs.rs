@@ -85,6 +85,8 @@ fn catalog_event(event: CatalogEvents, clock: Clock) -> Option<Event> {
             };
             Event::GaugeListed { gauge: e.gauge, info }
         }
+        // Places of pools are not the twin's: it makes no ninth pool of a gauge.
+        CatalogEvents::PoolAdmitted(_) => return None,
         CatalogEvents::TriggerListed(e) => {
             let info = GaugeInfo {
                 subject: e.trigger.claims,

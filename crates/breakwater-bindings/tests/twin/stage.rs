@@ -8,7 +8,8 @@ use alloy::sol;
 use alloy::sol_types::SolConstructor;
 use breakwater_bindings::artifact::{Artifact, Libraries};
 use breakwater_bindings::{
-    AccessManager, Catalog, Factory, Incidents, Policies, Pool, PoolDesk, ProofRung, Wording, gauges,
+    AccessManager, Catalog, Factory, Incidents, Policies, Pool, PoolDesk, ProofRung, TreatyFactory, Wording,
+    gauges,
 };
 use breakwater_policy::incident::Rung;
 use breakwater_policy::ops::{CURATOR, RUNGS, Scene, sample_configs, sample_products};
@@ -218,10 +219,14 @@ impl Core {
             contracts: rungs.iter().map(|(contract, _)| *contract).collect(),
             rungs: rungs.iter().map(|(_, rung)| *rung as u8).collect(),
         };
-        let libraries = Libraries::from([("Bookings".to_owned(), bookings)]);
+        let idle = create("Idle", Vec::new());
+        let treaties =
+            create("TreatyFactory", TreatyFactory::constructorCall { catalog_: catalog }.abi_encode());
+        let libraries = Libraries::from([("Bookings".to_owned(), bookings), ("Idle".to_owned(), idle)]);
         let mut linked =
             |name: &str, arguments: Vec<u8>| chain.create(DEPLOYER, code(name, &libraries, &arguments));
-        let desk = PoolDesk::constructorCall { catalog_: catalog, incidents_: incidents };
+        let desk =
+            PoolDesk::constructorCall { catalog_: catalog, incidents_: incidents, treaties_: treaties };
         let desk = linked("PoolDesk", desk.abi_encode());
         let pool =
             Pool::constructorCall { catalog_: catalog, incidents_: incidents, policies_: policies, desk };
@@ -364,6 +369,7 @@ fn product_terms(terms: &Product) -> Catalog::Product {
         reportWindow: terms.report_window as u32,
         minTerm: terms.min_term as u32,
         maxTerm: terms.max_term as u32,
+        salvage: Address::ZERO,
     }
 }
 

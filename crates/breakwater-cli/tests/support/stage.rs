@@ -397,6 +397,7 @@ impl Stage {
             reportWindow: 7 * DAY as u32,
             minTerm: DAY as u32,
             maxTerm: 365 * DAY as u32,
+            salvage: Address::ZERO,
         };
         let gauge = self.view(self.deployment().catalog, &Catalog::gaugeInfoCall { gauge: self.gauge });
         let call = Wording::wordingCall {
