@@ -3,8 +3,9 @@ pragma solidity ^0.8.27;
 
 import {Base64} from "@openzeppelin/contracts/utils/Base64.sol";
 import {Strings} from "@openzeppelin/contracts/utils/Strings.sol";
-import {ICatalog, Kind, Product} from "../interfaces/ICatalog.sol";
+import {ICatalog, Product} from "../interfaces/ICatalog.sol";
 import {Policy} from "../interfaces/IPolicies.sol";
+import {Kinds} from "../libraries/Kinds.sol";
 import {Text} from "../libraries/Text.sol";
 
 /// @title Certificate
@@ -48,7 +49,7 @@ contract Certificate {
                 v.id,
                 '","description":"',
                 v.kind,
-                " that settles itself from proven chain state. The wording with hash ",
+                " that settles itself. The wording with hash ",
                 uint256(wordingHash).toHexString(32)
             ),
             string.concat(
@@ -70,7 +71,7 @@ contract Certificate {
     ) private view returns (View memory v) {
         uint256 decimals = Text.decimalsOf(terms.asset);
         v.id = id.toString();
-        v.kind = terms.kind == Kind.Protocol ? "Protocol cover" : "Position cover";
+        v.kind = Kinds.title(terms.kind);
         v.symbol = Text.symbolOf(terms.asset);
         v.sum = Text.fixedPoint(policy.sum, decimals);
         v.paid = Text.fixedPoint(policy.paid, decimals);

@@ -3,11 +3,11 @@ pragma solidity ^0.8.27;
 
 import {Strings} from "@openzeppelin/contracts/utils/Strings.sol";
 import {ICatalog, Kind, Product} from "../interfaces/ICatalog.sol";
-import {Form} from "../interfaces/IGauges.sol";
 import {Policy} from "../interfaces/IPolicies.sol";
 import {Times} from "../interfaces/ILadder.sol";
 import {IWording} from "../interfaces/IWording.sol";
 import {Due} from "../libraries/Due.sol";
+import {Kinds} from "../libraries/Kinds.sol";
 import {Text} from "../libraries/Text.sol";
 import {Certificate} from "./Certificate.sol";
 
@@ -21,6 +21,8 @@ contract Wording is IWording {
 
     uint256 private constant BPS = 10_000;
     uint256 private constant WAD = 1e18;
+    /// @dev `GaugeInfo.rungs` of what only reporters can tell.
+    uint8 private constant QUORUM = 8;
 
     Times private _times;
     Certificate public immutable certificate;
@@ -48,9 +50,11 @@ contract Wording is IWording {
                 _payment(terms),
                 _example(terms, gauge),
                 _limits(terms),
-                _exclusions(terms)
+                _exclusions(terms, gauge.trigger)
             ),
-            string.concat(_deciding(terms), _rights(terms))
+            Kinds.deciding(gauge.rungs, gauge.trigger, _times),
+            _settling(terms, gauge.rungs),
+            _rights(terms)
         );
     }
 
@@ -70,12 +74,13 @@ contract Wording is IWording {
         view
         returns (string memory)
     {
-        bool protocol = terms.kind == Kind.Protocol;
+        bool named = terms.registrant != address(0);
         return string.concat(
             string.concat(
-                protocol ? "# Protocol cover\n\n" : "# Position cover\n\n",
-                "## What is covered\n\n",
-                protocol
+                "# ",
+                Kinds.title(terms.kind),
+                "\n\n## What is covered\n\n",
+                named
                     ? "Losses of all holders together in the contract "
                     : "Losses of the position account named in the policy in the contract ",
                 gauge.account.toChecksumHexString(),
@@ -87,12 +92,12 @@ contract Wording is IWording {
                 gauge.asset == address(0)
                     ? "the native coin of the chain"
                     : string.concat("the token ", gauge.asset.toChecksumHexString()),
-                " and read from storage by the gauge ",
+                gauge.trigger ? " and found by the trigger " : " and read from storage by the gauge ",
                 uint256(terms.gauge).toHexString(32),
                 ".\n",
-                _form(gauge.form)
+                Kinds.measured(terms.kind, gauge)
             ),
-            protocol
+            named
                 ? string.concat(
                     "Only the registrant ",
                     terms.registrant.toChecksumHexString(),
@@ -100,17 +105,6 @@ contract Wording is IWording {
                 )
                 : "Only the account that held the position when the loss began is insured, with its own consent.\n"
         );
-    }
-
-    function _form(Form form) private pure returns (string memory) {
-        if (form == Form.Ratio) {
-            return
-                "It is the fall of the assets behind each share, and never more than the assets that went out.\n";
-        }
-        if (form == Form.Geometric) {
-            return "It is the fall of the root of the product of both reserves behind each share, and never more than what of it went out.\n";
-        }
-        return "It is what the assets fall short of the holders' claims after the loss and did not before.\n";
     }
 
     function _trigger(Product calldata terms, ICatalog.GaugeInfo calldata gauge)
@@ -122,7 +116,9 @@ contract Wording is IWording {
             string.concat(
                 "\n## When it pays\n\nAn incident is a loss of at least ",
                 Text.percent(gauge.threshold, WAD),
-                " of what was there, of which at least half of that share shows within one block.\n",
+                gauge.trigger
+                    ? " of what was there.\n"
+                    : " of what was there, of which at least half of that share shows within one block.\n",
                 "It touches a policy if the last block before the loss is not earlier than the inception, the block after it is not later than the expiry, and the incident is opened no later than ",
                 terms.reportWindow == 0
                     ? "the expiry.\n"
@@ -165,7 +161,7 @@ contract Wording is IWording {
     }
 
     function _kindOfLoss(Product calldata terms) private pure returns (string memory) {
-        return terms.kind == Kind.Protocol
+        return terms.registrant != address(0)
             ? " of all holders"
             : " of the position account, from its own balance before and after";
     }
@@ -230,43 +226,48 @@ contract Wording is IWording {
         );
     }
 
-    function _exclusions(Product calldata terms) private pure returns (string memory) {
+    function _exclusions(Product calldata terms, bool trigger) private pure returns (string memory) {
+        Kind kind = terms.kind;
+        // These are about prices.
+        bool priced = kind == Kind.Liquidity || kind == Kind.Oracle || kind == Kind.Depeg;
         return string.concat(
-            "\n## What is not paid\n\n",
-            "- A loss below the threshold, or one that came so slowly that no single block shows half of it.\n",
-            "- A fall of the market price of any token.\n",
-            "- Gains from donations and other rises that the gauge does not count as honest growth.\n",
-            "- What came back before the time for answers was over, as far as it was proven.\n",
-            "- A change of the covered code, or of a pinned setting of it, while it is measured: no loss can then be proven by this cover.\n",
-            terms.kind == Kind.Protocol
+            string.concat(
+                "\n## What is not paid\n\n- A loss below the threshold",
+                trigger
+                    ? ".\n"
+                    : ", or, unless reporters report it, one that came so slowly that no single block shows half of it.\n",
+                priced ? "" : "- A fall of the market price of any token.\n",
+                trigger
+                    ? ""
+                    : "- Gains from donations and other rises that the gauge does not count as honest growth.\n",
+                "- What came back before the time for answers was over, as far as it was shown.\n"
+            ),
+            trigger
+                ? ""
+                : "- A change of the covered code, or of a pinned setting of it, while it is measured: only reporters can then find a loss.\n",
+            terms.registrant != address(0)
                 ? ""
                 : "- What the account bought after the loss began, or had already taken out.\n"
         );
     }
 
-    function _deciding(Product calldata terms) private view returns (string memory) {
+    function _settling(Product calldata terms, uint8 rungs) private view returns (string memory) {
         return string.concat(
             string.concat(
-                "\n## Who decides, and how long it takes\n\nNobody votes. Anyone proves the loss from block headers and storage, and the contracts measure it.\nFor ",
-                Text.plural(_times.dwell, "block"),
-                " anyone may prove a later block, and every such proof leaves at least ",
-                Text.plural(_times.dwell / 4, "block"),
-                " for an answer; what the last proven block shows is what counts.\nThen policies are settled for ",
-                Text.span(_times.claimWindow)
+                "Then policies are settled for ",
+                Text.span(_times.claimWindow),
+                ", by anyone; the payment goes to the holder of the policy.\n"
             ),
-            string.concat(
-                ", by anyone; the payment goes to the holder of the policy.\n",
-                terms.instant
-                    ? "Instant lane: before the time for answers is over, the pool may pay as much as the curator's own locked capital can bear.\n"
-                    : "Instant lane: none; nothing is paid before the time for answers is over.\n",
-                terms.bountyBps == 0
-                    ? "No part of a payment goes to those who prove and settle.\n"
-                    : string.concat(
-                        "Of each payment ",
-                        Text.percent(terms.bountyBps, BPS),
-                        " goes to those who proved the loss and settled the policy, half to each; a holder who does it keeps that part.\n"
-                    )
-            )
+            terms.instant && rungs != QUORUM
+                ? "Instant lane: before the time for answers is over, the pool may pay as much as the curator's own locked capital can bear, but not on the word of reporters.\n"
+                : "Instant lane: none; nothing is paid before the time for answers is over.\n",
+            terms.bountyBps == 0
+                ? "No part of a payment goes to those who prove and settle.\n"
+                : string.concat(
+                    "Of each payment ",
+                    Text.percent(terms.bountyBps, BPS),
+                    " goes to those who proved the loss and settled the policy, half to each; a holder who does it keeps that part.\n"
+                )
         );
     }
 

@@ -144,6 +144,77 @@ contract WordingTest is Base {
         assertNotEq(keccak256(bytes(text.wording(protocol, _gauge()))), one, "registrant");
     }
 
+    // ----- triggers, and who decides -----
+
+    function _trigger(uint8 rungs) private pure returns (ICatalog.GaugeInfo memory info) {
+        info = _gauge();
+        (info.rungs, info.trigger) = (rungs, true);
+    }
+
+    function test_textNamesTheKind() public view {
+        string[8] memory names =
+            ["Position", "Protocol", "Liquidity", "Oracle", "Governance", "Upgrade", "Depeg", "Custom"];
+        string[8] memory losses = [
+            "what reporters find",
+            "what reporters find",
+            "worth more than the position",
+            "seized above the debt",
+            "outside of its announced timelock",
+            "can no longer be taken out",
+            "below its strike",
+            "what reporters find"
+        ];
+        for (uint256 i; i < 8; ++i) {
+            Product memory terms = _terms();
+            terms.kind = Kind(i);
+            string memory words = text.wording(terms, _trigger(8));
+            _has(words, string.concat("# ", names[i], " cover"));
+            _has(words, losses[i]);
+            _has(words, "found by the trigger");
+            string memory json =
+                _payload(text.tokenURI(1, _policy(), terms, _gauge(), 0), "data:application/json;base64,");
+            assertEq(vm.parseJsonString(json, ".attributes[0].value"), string.concat(names[i], " cover"));
+        }
+    }
+
+    function test_textNamesWhoDecides() public view {
+        string memory words = text.wording(_terms(), _trigger(2));
+        _has(words, "Anyone shows readings of the feeds");
+        _has(words, "For 32 blocks anyone may show");
+        _lacks(words, "reporters may report");
+        words = text.wording(_terms(), _trigger(12));
+        _has(words, "the failed probes of the canary");
+        _has(words, "bonded reporters may report; their report may be challenged for 96 blocks");
+        words = text.wording(_terms(), _trigger(8));
+        _has(words, "Bonded reporters report the loss");
+        _lacks(words, "anyone may show");
+        _has(words, "Instant lane: none");
+        words = text.wording(_terms(), _gauge());
+        _has(words, "Nobody votes on what can be proven");
+        _has(words, "bonded reporters may report; their report may be challenged for 96 blocks");
+        _has(words, "for at most 400 blocks; if it does not, what was asserted is paid");
+    }
+
+    function test_textNamesTheGuardianOnlyWhereThereIsOne() public {
+        _lacks(text.wording(_terms(), _gauge()), "guardian");
+        Wording other = new Wording(Times(32, 14 days, 96, 400, 20, 2500));
+        string memory words = other.wording(_terms(), _gauge());
+        _has(words, "A payout above 25 % of what a pool held may wait 20 blocks, once");
+        _has(words, "a guardian cannot refuse it");
+    }
+
+    /// @dev Cover against a price is not told to exclude prices.
+    function test_exclusionsFitTheKind() public view {
+        Product memory terms = _terms();
+        _has(text.wording(terms, _gauge()), "market price of any token");
+        _has(text.wording(terms, _gauge()), "honest growth");
+        terms.kind = Kind.Upgrade;
+        _has(text.wording(terms, _trigger(4)), "market price of any token");
+        _lacks(text.wording(terms, _trigger(4)), "honest growth");
+        terms.kind = Kind.Depeg;
+        _lacks(text.wording(terms, _trigger(2)), "market price of any token");
+    }
+
     /// @dev The text may not move under the hash that was pinned: it does not ask for the symbol.
     function test_textIgnoresTheSymbol() public {
         string memory before = text.wording(_terms(), _gauge());
@@ -235,6 +306,10 @@ contract WordingTest is Base {
 
     function _has(string memory words, string memory part) private pure {
         assertTrue(vm.contains(words, part), part);
+    }
+
+    function _lacks(string memory words, string memory part) private pure {
+        assertFalse(vm.contains(words, part), part);
     }
 
     function _payload(string memory uri, string memory prefix) private pure returns (string memory) {

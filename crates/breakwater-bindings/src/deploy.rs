@@ -10,7 +10,7 @@ mod plan;
 mod proxy;
 mod run;
 
-pub use config::{Config, ConfigError, CouncilConfig, PoolConfig, TimelockConfig};
+pub use config::{Ceiling, Config, ConfigError, CouncilConfig, PoolConfig, TimelockConfig};
 pub use plan::{
     Deployment, Done, Governance, IDENTITY_REGISTRAR, LISTER, Plan, PlanError, REGISTRAR, Step, plan,
 };

@@ -152,11 +152,8 @@ impl<C: Chain> Check<'_, C> {
         let only = wired.len() == 1 && wired[0].rungContracts == [to.proof_rung];
         self.note("wiring", only, "ProofRung is the only rung that was ever wired");
 
-        let again = Incidents::wireCall {
-            policies_: to.policies,
-            rungContracts: vec![to.proof_rung],
-            rungs: vec![0],
-        };
+        let again =
+            Incidents::wireCall { policies_: to.policies, contracts: vec![to.proof_rung], rungs: vec![0] };
         let answer = self.call(to.timelock, to.incidents, &again).await?;
         let refused =
             matches!(answer, Answer::Reverted(data) if data.as_ref() == Incidents::AlreadyWired::SELECTOR);

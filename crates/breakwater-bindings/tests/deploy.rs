@@ -53,7 +53,7 @@ async fn a_deployment_stands_and_is_done_once() {
         assert!(findings.iter().any(|finding| finding.check == check), "{check}");
     }
     let guarded = findings.iter().filter(|finding| finding.what.contains("is for role")).count();
-    assert_eq!(guarded, 5);
+    assert_eq!(guarded, 8);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,7 +111,7 @@ async fn a_council_holds_every_role_that_it_should() {
     assert!(others.is_empty(), "{others:?}");
     assert!(findings.iter().any(|finding| finding.check == "council"));
     let guarded = findings.iter().filter(|finding| finding.what.contains("is for role")).count();
-    assert_eq!(guarded, 10);
+    assert_eq!(guarded, 13);
 
     // A guardian that the council replaced, and a canceller whom nobody should have made.
     let parts = deployment.governance.clone().unwrap();
@@ -135,7 +135,7 @@ async fn nobody_lists_or_wires_without_the_role() {
     let (config, deployment) = deploy(&local).await;
     let register = Catalog::registerPoolCall { pool: config.lister }.abi_encode();
     let wire =
-        Incidents::wireCall { policies_: config.lister, rungContracts: vec![], rungs: vec![] }.abi_encode();
+        Incidents::wireCall { policies_: config.lister, contracts: vec![], rungs: vec![] }.abi_encode();
     for caller in [config.deployer, config.lister, config.timelock.proposers[0]] {
         let to = [(deployment.catalog, register.clone()), (deployment.incidents, wire.clone())];
         for (at, data) in to {

@@ -99,8 +99,14 @@ fn default_config(chain_id: u64, account: Address) -> Config {
         },
         council: None,
         lister: account,
+        guardian: Address::ZERO,
         dwell_blocks: 32,
+        quorum_window_blocks: 21_600,
+        assembly_window_blocks: 151_200,
+        guardian_delay_blocks: 7_200,
+        heavy_bps: u16::MAX,
         claim_window_s: 30 * 86_400,
+        ceilings: Vec::new(),
         pools: Vec::new(),
     }
 }

@@ -302,8 +302,14 @@ async fn deploy(local: &mut Local, cast: &Cast, asset: Address, setup: Setup) ->
         },
         council: None,
         lister: deployer,
+        guardian: Address::ZERO,
         dwell_blocks: DWELL,
+        quorum_window_blocks: 3 * DWELL,
+        assembly_window_blocks: 12 * DWELL,
+        guardian_delay_blocks: DWELL,
+        heavy_bps: u16::MAX,
         claim_window_s: CLAIM_WINDOW,
+        ceilings: Vec::new(),
         pools: vec![pool_config(cast, asset, setup)],
     };
     let plan = deploy::plan(&config)?;

@@ -267,7 +267,31 @@ impl Known {
                 let claims_end = u64::from(finalised.claimsEnd);
                 self.stand(finalised.id, Standing::Final { claims_end });
             }
+            other => self.ladder(other),
+        }
+    }
+
+    /// What the rungs above the proof make of an incident.
+    fn ladder(&mut self, event: Incidents::IncidentsEvents) {
+        match event {
+            Incidents::IncidentsEvents::Outranked(outranked) => self.stand(outranked.id, Standing::Voided),
+            Incidents::IncidentsEvents::Decided(decided) => {
+                self.told(decided.id, |live| live.loss = decided.loss);
+                self.stand(decided.id, Standing::Final { claims_end: u64::from(decided.claimsEnd) });
+            }
+            Incidents::IncidentsEvents::Overruled(overruled) => self.told(overruled.id, |live| {
+                (live.loss, live.dwell_end) = (overruled.loss, overruled.dwellEnd);
+            }),
+            Incidents::IncidentsEvents::Delayed(delayed) => {
+                self.told(delayed.id, |live| live.dwell_end = delayed.dwellEnd);
+            }
             _ => {}
+        }
+    }
+
+    fn told(&mut self, id: U256, tell: impl FnOnce(&mut Live)) {
+        if let Some(incident) = self.incidents.get_mut(&id) {
+            tell(&mut incident.live);
         }
     }
 

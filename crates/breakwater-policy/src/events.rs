@@ -27,6 +27,7 @@ pub struct Log {
 #[allow(missing_docs, reason = "the interfaces say what each event and field means")]
 pub enum Event {
     // Catalog.
+    /// `TriggerListed` as well, of which the catalog keeps the same.
     GaugeListed {
         gauge: B256,
         info: GaugeInfo,
@@ -64,6 +65,50 @@ pub enum Event {
     Finalised {
         id: u64,
         claims_end: Time,
+    },
+    Held {
+        id: u64,
+        undisputed: u128,
+        by: Address,
+    },
+    Disputed {
+        id: u64,
+        loss: u128,
+        asserted: u128,
+        decide_by: Block,
+    },
+    Decided {
+        id: u64,
+        loss: u128,
+        claims_end: Time,
+    },
+    Overruled {
+        id: u64,
+        loss: u128,
+        dwell_end: Block,
+    },
+    Outranked {
+        id: u64,
+    },
+    Uncounted {
+        id: u64,
+    },
+    Delayed {
+        id: u64,
+        dwell_end: Block,
+    },
+    Extended {
+        id: u64,
+        opened_time: Time,
+        claims_end: Time,
+    },
+    CeilingSet {
+        rung: Rung,
+        asset: Address,
+        ceiling: u128,
+    },
+    GuardianSet {
+        guardian: Address,
     },
     PositionProven {
         id: u64,

@@ -1,25 +1,27 @@
-//! One life of a loss, from assertion to the end of its claims, and the register of what positions lost.
+//! An incident, how it is opened and how its measurement is revised. What comes after is in [`crate::ladder`], what
+//! positions lost in [`crate::registry`].
 
 use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, B256, U256};
-use breakwater_primitives::{Block, Time, U256Ext, mul_div_floor};
+use breakwater_primitives::{Block, Time};
 
-use crate::booking::Claim;
 use crate::context::{Context, Cx, Effects};
 use crate::events::Event;
-use crate::exposure::add;
+use crate::ladder::Doubt;
 use crate::measure::lambda;
 use crate::refusal::Refusal;
+use crate::registry::Position;
+use crate::terms::GaugeInfo;
 use crate::world::World;
 
-/// Dwells in a span: nothing raises a loss later than this after its opening.
+/// Windows in a span: nothing raises a loss later than this after its opening.
 pub const SPAN: u64 = 8;
-/// Part of a dwell that any revision leaves for an answer.
+/// Part of a window that any revision leaves for an answer.
 pub const ANSWER: u64 = 4;
 /// The part of the threshold by which a revision behind the span must move the loss fraction.
 pub const STEP: u64 = 8;
-/// Incidents of one gauge that [`Incidents::touched`] looks back on.
+/// Incidents of one gauge that [`Incidents::touched`] looks back on, and of one subject that the register does.
 pub const LOOK_BACK: usize = 8;
 
 /// Which step of the ladder asserts.
@@ -48,6 +50,8 @@ pub enum Status {
     Voided,
     /// It is settled.
     Final,
+    /// What nobody disputes is paid; the assembly decides the rest.
+    Disputed,
 }
 
 /// What a rung says was lost, in the gauge's unit.
@@ -107,19 +111,12 @@ pub struct Incident {
     pub peak: U256,
     /// The gauge's incident before this one that was not voided, or zero.
     pub previous: u64,
-}
-
-/// What the register keeps of one position in one incident. Gauge units.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Position {
-    /// Best proven loss.
-    pub lost: u128,
-    /// What the position was worth at the onset.
-    pub value: u128,
-    /// The onset of the proof.
-    pub onset: Block,
-    /// Granted so far.
-    pub paid: u128,
+    /// The subject of its gauge or trigger.
+    pub subject: B256,
+    /// The incident of the subject that was opened before it, or zero.
+    pub earlier: u64,
+    /// What goes beyond the word of its rung.
+    pub doubt: Doubt,
 }
 
 /// All incidents and the register.
@@ -129,27 +126,26 @@ pub struct Incidents {
     pub list: Vec<Incident>,
     /// The gauge's newest incident that was not voided.
     pub latest: BTreeMap<B256, u64>,
-    /// The highest reading that voided an incident of the gauge.
-    pub voided_at: BTreeMap<B256, Block>,
+    /// The highest reading that voided an incident of the gauge: of the proof rung (true) and of the others.
+    pub voided_at: BTreeMap<(B256, bool), Block>,
     /// By (incident, account).
     pub positions: BTreeMap<(u64, Address), Position>,
+    /// The newest incident of a subject, voided ones included.
+    pub newest: BTreeMap<B256, u64>,
+    /// What of an incident's booking in a pool counts towards the ceiling of its rung.
+    pub counted: BTreeMap<(u64, Address), u128>,
+    /// Sum of what counts, by rung and asset.
+    pub open_on: BTreeMap<(Rung, Address), u128>,
+    /// Most that may count.
+    pub ceilings: BTreeMap<(Rung, Address), u128>,
+    /// Who may send a great payout to the assembly; zero: nobody.
+    pub guardian: Address,
 }
 
 impl Incident {
     /// λ of the measurement of now, wad.
     pub fn fraction(&self) -> U256 {
         self.measured.fraction()
-    }
-
-    /// What a position proven from `onset` has lost by the measurement of now; zero if the onset moved.
-    pub fn lost_of(&self, position: &Position) -> u128 {
-        if position.onset != self.measured.onset || self.measured.base == 0 {
-            return 0;
-        }
-        let (value, loss) = (U256::from(position.value), U256::from(self.measured.loss));
-        // 128 bits times 128 bits cannot overflow, and the loss is at most the base.
-        let share = mul_div_floor(value, loss, U256::from(self.measured.base)).unwrap_or_default();
-        position.lost.min(share.to_u128().unwrap_or(u128::MAX))
     }
 }
 
@@ -171,66 +167,23 @@ impl Incidents {
         self.get(id).ok_or(Refusal::UnknownIncident { id })
     }
 
-    /// Best proven loss of a position, at most its worth times the incident's fraction; gauge units.
-    pub fn position_lost(&self, id: u64, account: Address) -> u128 {
-        let Some(incident) = self.get(id) else { return 0 };
-        self.positions.get(&(id, account)).map_or(0, |position| incident.lost_of(position))
-    }
-
     /// The gauge's newest incident that was not voided, or zero.
     pub fn latest_of(&self, gauge: &B256) -> u64 {
         self.latest.get(gauge).copied().unwrap_or_default()
     }
 
-    /// Whether an incident of the gauge with its onset in [from, to] dwells or is open to claims at `now`.
+    /// Whether an incident of the gauge with its onset in [from, to] dwells, is disputed or open to claims at `now`.
     pub fn touched(&self, gauge: &B256, from: Time, to: Time, now: Time) -> bool {
         let mut id = self.latest_of(gauge);
         for _ in 0..LOOK_BACK {
             let Some(incident) = self.get(id) else { return false };
-            let open = incident.status == Status::Dwelling || incident.claims_end >= now;
+            let open = incident.status != Status::Final || incident.claims_end >= now;
             if open && (from..=to).contains(&incident.measured.onset_time) {
                 return true;
             }
             id = incident.previous;
         }
         false
-    }
-
-    fn check_claims(&self, id: u64, now: Time) -> Result<&Incident, Refusal> {
-        let incident = self.known(id)?;
-        match incident.status {
-            Status::Dwelling => Ok(incident),
-            Status::Final if now <= incident.claims_end => Ok(incident),
-            Status::Final => Err(Refusal::ClaimsOver { id, claims_end: incident.claims_end }),
-            status => Err(Refusal::IncidentNotOpen { id, status }),
-        }
-    }
-
-    /// `consume`: takes from what may still be granted for a position; answers gauge units.
-    pub(crate) fn consume(
-        &mut self,
-        cx: &mut Cx,
-        emitter: Address,
-        id: u64,
-        account: Address,
-        lost: u128,
-        wanted: u128,
-    ) -> Result<u128, Refusal> {
-        let incident = self.check_claims(id, cx.time)?;
-        let before = self.positions.get(&(id, account)).copied().unwrap_or_default().paid;
-        let room = lost.saturating_sub(before).min(incident.measured.loss.saturating_sub(incident.paid));
-        let amount = wanted.min(room);
-        if amount == 0 {
-            return Ok(0);
-        }
-        let position = self.positions.entry((id, account)).or_default();
-        position.paid = add(position.paid, amount)?;
-        let paid_for_account = position.paid;
-        let incident = self.get_mut(id).ok_or(Refusal::UnknownIncident { id })?;
-        incident.paid = add(incident.paid, amount)?;
-        let paid_in_all = incident.paid;
-        cx.emit(emitter, Event::PositionPaid { id, account, amount, paid_for_account, paid_in_all });
-        Ok(amount)
     }
 }
 
@@ -258,29 +211,6 @@ impl World {
         self.transact(context, |world, cx| world.revise_incident(cx, id, measured))
     }
 
-    /// `recordPosition`: records a proven loss of one position; a worse proof changes nothing.
-    ///
-    /// # Errors
-    /// See docs/design.md, "Errors", Incidents.
-    pub fn record_position(
-        &mut self,
-        context: Context,
-        id: u64,
-        account: Address,
-        lost: u128,
-        value: u128,
-    ) -> Result<Effects, Refusal> {
-        self.transact(context, |world, cx| world.record(cx, id, account, lost, value))
-    }
-
-    /// `finalise`: after the dwell an incident is final, or void if it was refuted.
-    ///
-    /// # Errors
-    /// See docs/design.md, "Errors", Incidents.
-    pub fn finalise(&mut self, context: Context, id: u64) -> Result<Effects, Refusal> {
-        self.transact(context, |world, cx| world.finalise_incident(cx, id))
-    }
-
     fn open_incident(
         &mut self,
         cx: &mut Cx,
@@ -292,13 +222,17 @@ impl World {
         if self.terms.rungs.get(&cx.caller) != Some(&rung) {
             return Err(Refusal::NotRung { caller: cx.caller, rung });
         }
-        let threshold = self.threshold(&gauge)?;
+        let info = self.info(&gauge)?;
+        let threshold = info.threshold.wide();
+        if info.rungs >> (rung as u8) & 1 == 0 {
+            return Err(Refusal::RungNotAllowed { gauge, rung });
+        }
         check_shape(cx, &measured)?;
-        self.check_span(&gauge, &measured)?;
-        self.check_no_dwelling(cx, &gauge, &measured)?;
+        self.check_span(&gauge, rung, &measured)?;
+        self.make_room(cx, &gauge, rung, &measured)?;
         let previous = self.incidents.latest_of(&gauge);
         self.check_onset(previous, &measured)?;
-        let least = self.voided_at(&gauge);
+        let least = self.healthy_at(&gauge, rung);
         if measured.reading <= least {
             return Err(Refusal::ReadingTooEarly { reading: measured.reading, least });
         }
@@ -313,7 +247,7 @@ impl World {
             rung,
             opener,
             measured,
-            dwell_end: cx.block.plus(self.terms.dwell),
+            dwell_end: cx.block.plus(self.terms.window(rung)),
         };
         let id = self.add_incident(cx.time, cx.block, &event, rung_contract);
         cx.emit(self.terms.incidents, event);
@@ -332,6 +266,8 @@ impl World {
         let Event::Opened { id, gauge, rung, opener, measured, dwell_end } = *event else { return 0 };
         let previous = self.incidents.latest_of(&gauge);
         self.incidents.latest.insert(gauge, id);
+        let subject = self.gauges.get(&gauge).map(|info| info.subject).unwrap_or_default();
+        let earlier = self.incidents.newest.insert(subject, id).unwrap_or_default();
         self.incidents.list.push(Incident {
             gauge,
             measured,
@@ -343,10 +279,13 @@ impl World {
             rung_contract,
             dwell_end,
             claims_end: Time(0),
-            span_end: block.plus(SPAN * self.terms.dwell),
+            span_end: block.plus(SPAN * self.terms.window(rung)),
             paid: 0,
             peak: measured.fraction(),
             previous,
+            subject,
+            earlier,
+            doubt: Doubt::default(),
         });
         id
     }
@@ -355,23 +294,20 @@ impl World {
         let incident = *self.incidents.known(id)?;
         check_rung(cx, &incident)?;
         check_shape(cx, &measured)?;
-        let (status, dwell_end, span_end) = (incident.status, incident.dwell_end, incident.span_end);
-        if status != Status::Dwelling {
-            return Err(Refusal::NotDwelling { id, status });
-        }
-        if cx.block > dwell_end {
-            return Err(Refusal::DwellOver { id, dwell_end, head: cx.block });
-        }
+        check_dwelling(cx, id, &incident)?;
+        let span_end = incident.span_end;
         let raises = measured.fraction() > incident.peak;
         if raises && cx.block > span_end {
             return Err(Refusal::SpanOver { id, span_end, head: cx.block });
         }
         let (onset, reading, old) = (measured.onset, measured.reading, incident.measured);
-        if onset > old.onset || (onset < old.onset && !raises) || reading < old.reading {
+        // What was read behind a later incident's onset is that one's.
+        let later = reading > old.reading && self.incidents.latest_of(&incident.gauge) != id;
+        if onset > old.onset || (onset < old.onset && !raises) || reading < old.reading || later {
             return Err(Refusal::RevisionBackwards { id, onset, reading });
         }
         if raises {
-            self.check_span(&incident.gauge, &measured)?;
+            self.check_span(&incident.gauge, incident.rung, &measured)?;
             self.check_onset(incident.previous, &measured)?;
         }
         let same =
@@ -380,8 +316,7 @@ impl World {
         if same || (cx.block > span_end && !moves(incident.fraction(), measured.fraction(), threshold)) {
             return Err(Refusal::NothingNew { id });
         }
-        let answer = if raises { self.terms.dwell } else { self.terms.dwell / ANSWER };
-        let dwell_end = dwell_end.max(cx.block.plus(answer));
+        let dwell_end = self.extended(cx, &incident, if raises { 1 } else { ANSWER });
         self.apply_revision(id, measured, dwell_end);
         cx.emit(self.terms.incidents, Event::Revised { id, measured, dwell_end });
         let refuted = measured.fraction() < threshold;
@@ -396,115 +331,12 @@ impl World {
         }
     }
 
-    fn record(
-        &mut self,
-        cx: &mut Cx,
-        id: u64,
-        account: Address,
-        lost: u128,
-        value: u128,
-    ) -> Result<(), Refusal> {
-        check_rung(cx, self.incidents.known(id)?)?;
-        let incident = self.incidents.check_claims(id, cx.time)?;
-        let onset = incident.measured.onset;
-        let old = self.incidents.positions.get(&(id, account)).copied().unwrap_or_default();
-        let new = Position { lost, value, onset, paid: old.paid };
-        let (before, now) = (incident.lost_of(&old), incident.lost_of(&new));
-        // Ranked by what it pays: a proof of more loss on less worth must not push a better one out.
-        if now > before || (now == before && (old.onset != onset || lost > old.lost)) {
-            self.incidents.positions.insert((id, account), new);
-            cx.emit(self.terms.incidents, Event::PositionProven { id, account, onset, lost, value });
-        }
-        Ok(())
-    }
-
-    pub(crate) fn finalise_incident(&mut self, cx: &mut Cx, id: u64) -> Result<(), Refusal> {
-        let Incident { status, dwell_end, gauge, .. } = *self.incidents.known(id)?;
-        if status != Status::Dwelling {
-            return Err(Refusal::NotDwelling { id, status });
-        }
-        if cx.block <= dwell_end {
-            return Err(Refusal::DwellNotOver { id, dwell_end, head: cx.block });
-        }
-        if self.incidents.known(id)?.fraction() < self.threshold(&gauge)? {
-            return self.void(cx, id);
-        }
-        let claims_end = cx.time.plus(self.terms.claim_window);
-        self.apply_final(id, claims_end);
-        cx.emit(self.terms.incidents, Event::Finalised { id, claims_end });
-        self.settle_pools(cx, id)
-    }
-
-    pub(crate) fn apply_final(&mut self, id: u64, claims_end: Time) {
-        if let Some(incident) = self.incidents.get_mut(id) {
-            incident.status = Status::Final;
-            incident.claims_end = claims_end;
-        }
-    }
-
-    fn void(&mut self, cx: &mut Cx, id: u64) -> Result<(), Refusal> {
-        let reading = self.incidents.known(id)?.measured.reading;
-        self.apply_void(id, reading);
-        cx.emit(self.terms.incidents, Event::Voided { id, reading });
-        self.settle_pools(cx, id)
-    }
-
-    pub(crate) fn apply_void(&mut self, id: u64, reading: Block) {
-        let Some(incident) = self.incidents.get_mut(id) else { return };
-        incident.status = Status::Voided;
-        let (gauge, previous) = (incident.gauge, incident.previous);
-        self.incidents.latest.insert(gauge, previous);
-        let least = self.incidents.voided_at.entry(gauge).or_default();
-        *least = (*least).max(reading);
-    }
-
-    /// Every pool of the gauge books the incident as it is measured now, or with loss zero.
-    fn book_pools(&mut self, cx: &mut Cx, id: u64, loss: u128) -> Result<(), Refusal> {
-        let Incident { gauge, measured, .. } = *self.incidents.known(id)?;
-        let claim = Claim { incident: id, gauge, onset_time: measured.onset_time, loss, base: measured.base };
-        let mut returned = 0;
-        for address in self.pools_of(&gauge) {
-            let pool = self.pools.get_mut(&address).ok_or(Refusal::NotAPool { pool: address })?;
-            returned = add(returned, pool.book(cx, &self.products, claim)?)?;
-        }
-        if returned > 0 {
-            let incident = self.incidents.get_mut(id).ok_or(Refusal::UnknownIncident { id })?;
-            incident.paid = incident.paid.saturating_sub(returned);
-            let paid_in_all = incident.paid;
-            cx.emit(self.terms.incidents, Event::Returned { id, amount: returned, paid_in_all });
-        }
-        Ok(())
-    }
-
-    fn settle_pools(&mut self, cx: &mut Cx, id: u64) -> Result<(), Refusal> {
-        let gauge = self.incidents.known(id)?.gauge;
-        for address in self.pools_of(&gauge) {
-            let pool = self.pools.get_mut(&address).ok_or(Refusal::NotAPool { pool: address })?;
-            pool.settle_booking(cx, id)?;
-        }
-        Ok(())
-    }
-
-    /// The gauge's newest incident does not dwell, or is refuted and ends before `measured` begins: then it is void.
-    fn check_no_dwelling(
-        &mut self,
-        cx: &mut Cx,
-        gauge: &B256,
-        measured: &Measurement,
-    ) -> Result<(), Refusal> {
-        let id = self.incidents.latest_of(gauge);
-        let Some(newest) = self.incidents.get(id).filter(|newest| newest.status == Status::Dwelling) else {
+    fn check_span(&self, gauge: &B256, rung: Rung, measured: &Measurement) -> Result<(), Refusal> {
+        // Feeds and canaries watch without a break from the onset on, for as long as their terms say.
+        if matches!(rung, Rung::Feed | Rung::Canary) {
             return Ok(());
-        };
-        let refuted = newest.fraction() < self.threshold(gauge)?;
-        if !refuted || measured.onset < newest.measured.reading {
-            return Err(Refusal::AlreadyDwelling { id });
         }
-        self.void(cx, id)
-    }
-
-    fn check_span(&self, gauge: &B256, measured: &Measurement) -> Result<(), Refusal> {
-        let last = measured.onset.max(self.voided_at(gauge)).plus(SPAN * self.terms.dwell);
+        let last = measured.onset.max(self.healthy_at(gauge, rung)).plus(SPAN * self.terms.window(rung));
         if measured.reading > last {
             return Err(Refusal::ReadingTooLate { reading: measured.reading, last });
         }
@@ -519,13 +351,23 @@ impl World {
         Ok(())
     }
 
-    fn voided_at(&self, gauge: &B256) -> Block {
-        self.incidents.voided_at.get(gauge).copied().unwrap_or_default()
+    /// The last block in which the gauge was found healthy by those who may say so to `rung`.
+    fn healthy_at(&self, gauge: &B256, rung: Rung) -> Block {
+        let at = |proof| self.incidents.voided_at.get(&(*gauge, proof)).copied().unwrap_or_default();
+        if rung == Rung::Proof { at(true) } else { at(true).max(at(false)) }
     }
 
-    fn threshold(&self, gauge: &B256) -> Result<U256, Refusal> {
-        let info = self.gauges.get(gauge).ok_or(Refusal::UnknownGauge { gauge: *gauge })?;
-        Ok(info.threshold.wide())
+    /// The end of the window if an answer is left its `part`-th part.
+    pub(crate) fn extended(&self, cx: &Cx, incident: &Incident, part: u64) -> Block {
+        incident.dwell_end.max(cx.block.plus(self.terms.window(incident.rung) / part))
+    }
+
+    pub(crate) fn info(&self, gauge: &B256) -> Result<&GaugeInfo, Refusal> {
+        self.gauges.get(gauge).ok_or(Refusal::UnknownGauge { gauge: *gauge })
+    }
+
+    pub(crate) fn threshold(&self, gauge: &B256) -> Result<U256, Refusal> {
+        Ok(self.info(gauge)?.threshold.wide())
     }
 }
 
@@ -534,9 +376,20 @@ fn moves(before: U256, now: U256, threshold: U256) -> bool {
     before.abs_diff(now) >= threshold.div_ceil(U256::from(STEP))
 }
 
-fn check_rung(cx: &Cx, incident: &Incident) -> Result<(), Refusal> {
+pub(crate) fn check_rung(cx: &Cx, incident: &Incident) -> Result<(), Refusal> {
     if cx.caller != incident.rung_contract {
         return Err(Refusal::NotThisRung { expected: incident.rung_contract, caller: cx.caller });
+    }
+    Ok(())
+}
+
+pub(crate) fn check_dwelling(cx: &Cx, id: u64, incident: &Incident) -> Result<(), Refusal> {
+    let Incident { status, dwell_end, .. } = *incident;
+    if status != Status::Dwelling {
+        return Err(Refusal::NotDwelling { id, status });
+    }
+    if cx.block > dwell_end {
+        return Err(Refusal::DwellOver { id, dwell_end, head: cx.block });
     }
     Ok(())
 }

@@ -21,7 +21,7 @@
 //! | [`tranche`], [`deposit`], [`redeem`], [`recovery`] | capital coming, leaving and coming back |
 //! | [`treaty`] | losses that others bear |
 //! | [`underwriting`], [`signal`] | what is certified, posted and voted on |
-//! | [`incident`], [`policies`], [`settle`], [`curator`] | who may do what, when |
+//! | [`incident`], [`ladder`], [`registry`], [`policies`], [`settle`], [`curator`] | who may do what, when |
 //! | `ops` (a feature) | random operations for property tests |
 //! | [`events`], [`replay`], [`words`], [`wording`] | what the outside sees |
 
@@ -34,6 +34,7 @@ pub mod due;
 pub mod events;
 pub mod exposure;
 pub mod incident;
+pub mod ladder;
 pub mod ledger;
 pub mod measure;
 #[cfg(any(test, feature = "ops"))]
@@ -45,6 +46,7 @@ pub mod price;
 pub mod recovery;
 pub mod redeem;
 pub mod refusal;
+pub mod registry;
 pub mod replay;
 pub mod router;
 pub mod sale;

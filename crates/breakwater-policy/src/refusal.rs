@@ -85,6 +85,19 @@ pub enum Refusal {
     #[error("claims on incident {id} ended at {claims_end}")]
     ClaimsOver { id: u64, claims_end: Time },
 
+    #[error("{gauge} does not name {rung:?}")]
+    RungNotAllowed { gauge: B256, rung: Rung },
+    #[error("{loss} is outside {least} to {most}")]
+    OutsideDispute { loss: u128, least: u128, most: u128 },
+    #[error("{caller} is not the guardian")]
+    NotGuardian { caller: Address },
+    #[error("incident {id} does not wait for the guardian")]
+    NotDelayed { id: u64 },
+    #[error("incident {id} is {status:?}")]
+    NotDisputed { id: u64, status: Status },
+    #[error("claims on incident {id} end at {claims_end}")]
+    IncidentNotOver { id: u64, claims_end: Time },
+
     // Policies.
     #[error("deadline {deadline} has passed, now is {time}")]
     DeadlinePassed { deadline: Time, time: Time },

@@ -13,11 +13,12 @@ use crate::booking::{BookedProduct, fill};
 use crate::deposit::DepositState;
 use crate::events::{Event, Log};
 use crate::exposure::{Pending, add, take};
-use crate::incident::Position;
+use crate::incident::Rung;
 use crate::policies::kept_rate;
 use crate::pool::Pool;
 use crate::price::Surge;
 use crate::refusal::Refusal;
+use crate::registry::Position;
 use crate::tranche::Tranche;
 use crate::world::{Deployment, World};
 
@@ -64,12 +65,14 @@ impl World {
         if emitter == self.terms.catalog {
             self.apply_catalog(made, &log.event);
         } else if emitter == self.terms.incidents {
-            self.apply_incident(log);
+            self.apply_incident(log)?;
         } else if emitter == self.terms.policies {
             self.apply_policy(&log.event)?;
         } else if let Some(pool) = self.pools.get_mut(&emitter) {
             let window = log.product().and_then(|product| self.products.get(&product));
             pool.apply(log, window.map_or(0, |terms| terms.report_window))?;
+            let asset = pool.config.asset;
+            self.apply_count(log, asset)?;
         } else {
             let found = self.pools.values_mut().find_map(|pool| {
                 let layer = pool.tranches.iter().position(|tranche| tranche.address == emitter)? + 1;
@@ -98,7 +101,18 @@ impl World {
         }
     }
 
-    fn apply_incident(&mut self, log: &Log) {
+    /// What a pool booked counts towards the ceiling of the incident's rung.
+    fn apply_count(&mut self, log: &Log, asset: Address) -> Result<(), Refusal> {
+        let Event::Booked { incident: id, reserved, .. } = log.event else { return Ok(()) };
+        let Some(incident) = self.incidents.get(id) else { return Ok(()) };
+        if incident.rung != Rung::Proof && !incident.doubt.uncounted {
+            let rung = incident.rung;
+            self.incidents.count(id, rung, log.emitter, asset, reserved)?;
+        }
+        Ok(())
+    }
+
+    fn apply_incident(&mut self, log: &Log) -> Result<(), Refusal> {
         match log.event {
             Event::Opened { rung, .. } => {
                 // The one contract of the rung; where there are several, the log's transaction tells which.
@@ -107,8 +121,10 @@ impl World {
                 self.add_incident(log.time, log.block, &log.event, contract.unwrap_or_default());
             }
             Event::Revised { id, measured, dwell_end } => self.apply_revision(id, measured, dwell_end),
-            Event::Voided { id, reading } => self.apply_void(id, reading),
-            Event::Finalised { id, claims_end } => self.apply_final(id, claims_end),
+            Event::Finalised { id, claims_end } => {
+                let loss = self.incidents.get(id).map_or(0, |incident| incident.measured.loss);
+                self.incidents.apply_final(id, loss, claims_end);
+            }
             Event::PositionProven { id, account, onset, lost, value } => {
                 let paid = self.incidents.positions.get(&(id, account)).map_or(0, |old| old.paid);
                 let position = Position { lost, value, onset, paid };
@@ -125,8 +141,44 @@ impl World {
                     incident.paid = paid_in_all;
                 }
             }
+            ref event => self.apply_ladder(event)?,
+        }
+        Ok(())
+    }
+
+    fn apply_ladder(&mut self, event: &Event) -> Result<(), Refusal> {
+        match *event {
+            Event::Voided { id, .. } | Event::Outranked { id } => {
+                self.incidents.apply_void(id, matches!(event, Event::Outranked { .. }));
+                self.leave(id)?;
+            }
+            Event::Held { id, undisputed, by } => {
+                // What the contract holds by itself is above the ceiling of its rung.
+                if by == self.terms.incidents {
+                    self.leave(id)?;
+                }
+                self.incidents.apply_held(id, undisputed);
+            }
+            Event::Disputed { id, loss, asserted, decide_by } => {
+                self.incidents.apply_disputed(id, loss, asserted, decide_by);
+            }
+            Event::Decided { id, loss, claims_end } => {
+                self.incidents.apply_final(id, loss, claims_end);
+                self.leave(id)?;
+            }
+            Event::Overruled { id, loss, dwell_end } => self.incidents.apply_overruled(id, loss, dwell_end),
+            Event::Uncounted { id } => self.leave(id)?,
+            Event::Extended { id, opened_time, claims_end } => {
+                self.incidents.apply_extended(id, opened_time, claims_end);
+            }
+            Event::Delayed { id, dwell_end } => self.incidents.apply_delayed(id, dwell_end),
+            Event::CeilingSet { rung, asset, ceiling } => {
+                self.incidents.ceilings.insert((rung, asset), ceiling);
+            }
+            Event::GuardianSet { guardian } => self.incidents.guardian = guardian,
             _ => {}
         }
+        Ok(())
     }
 
     fn apply_policy(&mut self, event: &Event) -> Result<(), Refusal> {

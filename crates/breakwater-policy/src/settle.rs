@@ -6,15 +6,15 @@ use crate::context::{Context, Cx, Effects};
 use crate::due;
 use crate::events::Event;
 use crate::exposure::{add, take};
-use crate::incident::{Incident, Status};
+use crate::incident::{Incident, Rung, Status};
 use crate::pay::PayOrder;
 use crate::policies::{Policy, Settlement};
 use crate::refusal::Refusal;
-use crate::terms::{Kind, Product};
+use crate::terms::Product;
 use crate::world::World;
 
 impl World {
-    /// `settle`: answers what was paid. An incident whose dwell is over is finalised on the way.
+    /// `settle`: answers what was paid. An incident whose dwell or dispute is over is finalised on the way.
     ///
     /// # Errors
     /// See docs/design.md, "Errors", Policies.
@@ -70,7 +70,8 @@ impl World {
 
     fn ripen(&mut self, cx: &mut Cx, incident: u64) -> Result<(), Refusal> {
         let found = self.incidents.known(incident)?;
-        if found.status == Status::Dwelling && cx.block > found.dwell_end {
+        let waits = matches!(found.status, Status::Dwelling | Status::Disputed);
+        if waits && cx.block > found.dwell_end {
             self.finalise_incident(cx, incident)?;
         }
         Ok(())
@@ -122,9 +123,10 @@ impl World {
     }
 
     fn lost(&self, policy: &Policy, terms: &Product, incident: u64, found: &Incident) -> u128 {
-        match terms.kind {
-            Kind::Protocol => found.measured.loss,
-            _ => self.incidents.position_lost(incident, policy.position),
+        if terms.registrant.is_zero() {
+            self.incidents.position_lost(incident, policy.position)
+        } else {
+            found.measured.loss
         }
     }
 
@@ -193,7 +195,9 @@ impl World {
         let elsewhere = take(holding.due, before.due)?;
         let sum_left = take(policy.sum, elsewhere)?;
         let pool = self.pools.get(&policy.pool).ok_or(Refusal::NotAPool { pool: policy.pool })?;
-        let fraction = pool.fraction(incident, &policy.product);
+        // While it is disputed the pool keeps the fraction of what was asserted, but pays what nobody disputes.
+        let told = due::fraction(found.fraction(), terms.deductible)?;
+        let fraction = pool.fraction(incident, &policy.product).min(told);
         if fraction.is_zero() || found.fraction().is_zero() {
             return Ok(0);
         }
@@ -221,7 +225,9 @@ fn check_touched(
     if !covered {
         return Err(Refusal::NotTouched { id, incident });
     }
-    if found.status == Status::Dwelling && !terms.instant {
+    // At once only on the word of a machine, and only while nobody holds the incident.
+    let instant = terms.instant && found.rung < Rung::Quorum && !found.doubt.held;
+    if found.status == Status::Dwelling && !instant {
         return Err(Refusal::StillDwelling { incident, dwell_end: found.dwell_end });
     }
     Ok(())

@@ -18,7 +18,7 @@ pub enum Form {
     Geometric,
 }
 
-/// Kind of cover. Only the first two can be listed by this version.
+/// Kind of cover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// The holder's own shares, proven from storage.
@@ -52,20 +52,48 @@ pub struct GaugeInfo {
     pub listed_at: Time,
     /// The contract that keeps the holders' claims.
     pub account: Address,
-    /// How its health is computed.
+    /// How its health is computed; of a trigger it says nothing.
     pub form: Form,
+    /// Bit i: the i-th rung may open incidents on it.
+    pub rungs: u8,
+    /// A trigger, not a gauge.
+    pub trigger: bool,
+}
+
+/// Bits of [`GaugeInfo::rungs`].
+const FEED: u8 = 2;
+const CANARY: u8 = 4;
+const QUORUM: u8 = 8;
+/// What a gauge has: what a proof cannot decide, reporters may.
+pub const GAUGE_RUNGS: u8 = 1 | QUORUM;
+
+impl GaugeInfo {
+    /// Whether what opens the incidents can measure a loss of that kind.
+    fn serves(&self, kind: Kind) -> bool {
+        let held = matches!(kind, Kind::Position | Kind::Protocol);
+        if !self.trigger {
+            return held || (kind == Kind::Liquidity && self.form == Form::Geometric);
+        }
+        match kind {
+            Kind::Position | Kind::Protocol => self.rungs == QUORUM,
+            Kind::Upgrade => self.rungs & CANARY != 0,
+            Kind::Governance => self.rungs & QUORUM != 0,
+            Kind::Custom => true,
+            Kind::Liquidity | Kind::Oracle | Kind::Depeg => self.rungs & FEED != 0,
+        }
+    }
 }
 
 /// Terms of a cover; a listed product never changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Product {
-    /// The gauge that measures the loss.
+    /// The gauge that measures the loss, or the trigger that tells it.
     pub gauge: B256,
     /// Whose loss it is.
     pub kind: Kind,
     /// In which sums, premiums and payouts are counted.
     pub asset: Address,
-    /// Protocol: the only position that can be covered; Position: zero.
+    /// The only position that can be covered, where it is not zero.
     pub registrant: Address,
     /// Pool units = gauge units · `unit_num` / `unit_den`, rounded down.
     pub unit_num: u128,
@@ -94,20 +122,28 @@ pub struct Product {
 }
 
 impl Product {
-    /// Refuses terms outside the ranges of docs/design.md, "Listing", in that order.
+    /// Refuses terms outside the ranges of docs/design.md and docs/ladder.md, "Listing", in that order.
     ///
     /// # Errors
     /// [`Refusal::OutOfRange`].
-    pub fn check(&self) -> Result<(), Refusal> {
-        let protocol = self.kind == Kind::Protocol;
-        within("kind", u128::from(!(protocol || self.kind == Kind::Position)), 0, 0)?;
+    pub fn check(&self, info: &GaugeInfo) -> Result<(), Refusal> {
+        within("kind", u128::from(!info.serves(self.kind)), 0, 0)?;
         within("asset", u128::from(!self.asset.is_zero()), 1, 1)?;
-        within("registrant", u128::from(self.registrant.is_zero() == protocol), 0, 0)?;
+        let named = matches!(self.kind, Kind::Protocol | Kind::Governance);
+        let agrees = self.kind == Kind::Custom || self.registrant.is_zero() != named;
+        within("registrant", u128::from(!agrees), 0, 0)?;
         within("unitNum", self.unit_num, 1, u128::MAX)?;
         within("unitDen", self.unit_den, 1, u128::MAX)?;
         within("minSum", self.min_sum, 1, u128::MAX)?;
         within("deductibleBps", self.deductible.get().into(), 0, 9_999)?;
-        within("lossCapBps", self.loss_cap.get().into(), 1, if protocol { 9_000 } else { 10_000 })?;
+        let most = match self.kind {
+            Kind::Protocol => 9_000,
+            Kind::Liquidity => 2_000,
+            Kind::Governance => 3_000,
+            Kind::Upgrade => 9_500,
+            _ => 10_000,
+        };
+        within("lossCapBps", self.loss_cap.get().into(), 1, most)?;
         within("bountyBps", self.bounty.get().into(), 0, 200)?;
         within("waitingPeriod", self.waiting_period.into(), 1, YEAR.into())?;
         let whole_days = self.report_window.is_multiple_of(DAY);

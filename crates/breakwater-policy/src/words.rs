@@ -15,6 +15,7 @@ use breakwater_primitives::Time;
 use crate::booking::Booking;
 use crate::deposit::DepositState;
 use crate::exposure::ProductBook;
+use crate::incident::Rung;
 use crate::pool::Pool;
 use crate::tranche::Tranche;
 use crate::world::World;
@@ -32,6 +33,10 @@ pub enum Part {
     Gauge(B256),
     /// An incident by id.
     Incident(u64),
+    /// Of a rung and an asset: its ceiling and what is open.
+    Ceiling(Rung, Address),
+    /// Who may send great payouts to the assembly.
+    Guardian,
     /// What the registry keeps of an account in an incident.
     Position(u64, Address),
     /// A policy by id.
@@ -71,6 +76,8 @@ impl fmt::Display for Part {
         match self {
             Self::Gauge(gauge) => write!(f, "gauge/{gauge}"),
             Self::Incident(id) => write!(f, "incident/{id}"),
+            Self::Ceiling(rung, asset) => write!(f, "rung/{}/asset/{asset}", *rung as u8),
+            Self::Guardian => write!(f, "guardian"),
             Self::Position(id, account) => write!(f, "incident/{id}/position/{account}"),
             Self::Policy(id) => write!(f, "policy/{id}"),
             Self::Settlement(id, incident) => write!(f, "policy/{id}/incident/{incident}"),
@@ -113,6 +120,9 @@ impl World {
     /// Everything that has words.
     pub fn parts(&self) -> BTreeSet<Part> {
         let mut parts: BTreeSet<Part> = self.attached.keys().map(|gauge| Part::Gauge(*gauge)).collect();
+        parts.insert(Part::Guardian);
+        let limits = self.incidents.ceilings.keys().chain(self.incidents.open_on.keys());
+        parts.extend(limits.map(|(rung, asset)| Part::Ceiling(*rung, *asset)));
         parts.extend((1..=self.incidents.list.len() as u64).map(Part::Incident));
         parts.extend(self.incidents.positions.keys().map(|(id, account)| Part::Position(*id, *account)));
         for (id, holding) in (1..).zip(&self.policies.list) {
@@ -134,6 +144,12 @@ impl World {
                 }
             }
             Part::Incident(id) => self.incident_words(id, &mut word),
+            Part::Ceiling(rung, asset) => {
+                let of = |map: &BTreeMap<(Rung, Address), u128>| map.get(&(rung, asset)).copied();
+                word("most", n(of(&self.incidents.ceilings).unwrap_or_default()));
+                word("open", n(of(&self.incidents.open_on).unwrap_or_default()));
+            }
+            Part::Guardian => word("account", self.incidents.guardian.into_word().into()),
             Part::Position(id, account) => {
                 let paid = self.incidents.positions.get(&(id, account)).map_or(0, |position| position.paid);
                 word("lost", n(self.incidents.position_lost(id, account)));
@@ -190,6 +206,8 @@ impl World {
         word("spanEnd", n(incident.span_end.0));
         word("paid", n(incident.paid));
         word("peak", incident.peak);
+        word("asserted", n(incident.asserted()));
+        word("held", n(u64::from(incident.doubt.held)));
     }
 
     fn policy_words(&self, id: u64, word: &mut impl FnMut(&str, U256)) {

@@ -26,8 +26,16 @@ pub struct Deployment {
     pub incidents: Address,
     /// The account of the policies contract.
     pub policies: Address,
-    /// Blocks that counter-evidence has.
+    /// Blocks that counter-evidence to proofs, feeds and canaries has.
     pub dwell: u64,
+    /// Blocks in which a report of the quorum may be challenged.
+    pub quorum_window: u64,
+    /// Blocks of a dispute.
+    pub assembly_window: u64,
+    /// Blocks that a great payout waits, once.
+    pub guardian_delay: u64,
+    /// Of what a pool held, bps: above it a payout is great; 65,535: none is.
+    pub heavy_bps: u16,
     /// Seconds after the dwell in which policies are settled.
     pub claim_window: u64,
     /// The role of each rung contract.
@@ -73,7 +81,7 @@ impl World {
         }
     }
 
-    /// `listGauge`, after the catalog has found the spec good and hashed it.
+    /// `listGauge` or `listTrigger`, after the catalog has found the spec good and hashed it.
     ///
     /// # Errors
     /// [`Refusal::AlreadyListed`].
@@ -91,7 +99,7 @@ impl World {
     /// `listProduct`; `product` is the hash of the terms.
     ///
     /// # Errors
-    /// [`Refusal::OutOfRange`], [`Refusal::AlreadyListed`], [`Refusal::UnknownGauge`].
+    /// [`Refusal::UnknownGauge`], [`Refusal::OutOfRange`], [`Refusal::AlreadyListed`].
     pub fn list_product(
         &mut self,
         context: Context,
@@ -99,12 +107,9 @@ impl World {
         terms: Product,
     ) -> Result<Effects, Refusal> {
         self.transact(context, |world, cx| {
-            terms.check()?;
+            terms.check(world.info(&terms.gauge)?)?;
             if world.products.contains_key(&product) {
                 return Err(Refusal::AlreadyListed { id: product });
-            }
-            if !world.gauges.contains_key(&terms.gauge) {
-                return Err(Refusal::UnknownGauge { gauge: terms.gauge });
             }
             world.products.insert(product, terms.clone());
             cx.emit(world.terms.catalog, Event::ProductListed { product, terms });

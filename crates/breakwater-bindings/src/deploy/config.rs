@@ -26,12 +26,29 @@ pub struct Config {
     pub council: Option<CouncilConfig>,
     /// May list gauges.
     pub lister: Address,
-    /// Blocks that counter-evidence has, at least 1.
+    /// May send a payout that is great for some pool to the assembly, once; the zero address: nobody.
+    pub guardian: Address,
+    /// Blocks that counter-evidence to proofs, feeds and canaries has, at least 1.
     #[serde(with = "decimal")]
     pub dwell_blocks: u64,
+    /// Blocks in which a report of the quorum may be challenged, at least 1.
+    #[serde(with = "decimal")]
+    pub quorum_window_blocks: u64,
+    /// Blocks of a dispute, at least 1: undecided then, what was asserted stands.
+    #[serde(with = "decimal")]
+    pub assembly_window_blocks: u64,
+    /// Blocks that a great payout waits for the guardian, at least 1.
+    #[serde(with = "decimal")]
+    pub guardian_delay_blocks: u64,
+    /// Of a pool's capital at opening: above it a payout is great; 65,535: none is.
+    #[serde(with = "decimal")]
+    pub heavy_bps: u16,
     /// Seconds after the dwell in which policies are settled, at least 1.
     #[serde(with = "decimal")]
     pub claim_window_s: u32,
+    /// Most that may be open on a rung before it goes to the assembly; what is not named has no room at all.
+    #[serde(default)]
+    pub ceilings: Vec<Ceiling>,
     /// Pools that the factory makes.
     #[serde(default)]
     pub pools: Vec<PoolConfig>,
@@ -76,6 +93,20 @@ pub struct CouncilConfig {
     /// Of the supply.
     #[serde(with = "decimal")]
     pub quorum_percent: u8,
+}
+
+/// Most that may be open on one rung in payouts of one asset.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Ceiling {
+    /// 1 feed, 2 canary, 3 quorum.
+    #[serde(with = "decimal")]
+    pub rung: u8,
+    /// The pools' asset.
+    pub asset: Address,
+    /// Pool units.
+    #[serde(with = "decimal")]
+    pub most: u128,
 }
 
 /// One pool. bps of 10,000; wad = 1e18; times in seconds. See `PoolConfig` in `IPool.sol`.
@@ -176,8 +207,20 @@ impl Config {
             Some(council) => council.check(&self.timelock)?,
             None => self.timelock.check()?,
         }
-        range("dwellBlocks", "at least 1", self.dwell_blocks.into(), self.dwell_blocks > 0)?;
-        range("claimWindowS", "at least 1", self.claim_window_s.into(), self.claim_window_s > 0)?;
+        for (name, value) in [
+            ("dwellBlocks", self.dwell_blocks),
+            ("claimWindowS", self.claim_window_s.into()),
+            ("quorumWindowBlocks", self.quorum_window_blocks),
+            ("assemblyWindowBlocks", self.assembly_window_blocks),
+            ("guardianDelayBlocks", self.guardian_delay_blocks),
+        ] {
+            range(name, "at least 1", value.into(), value > 0)?;
+        }
+        for ceiling in &self.ceilings {
+            not_zero("ceilings.asset", ceiling.asset)?;
+            let known = (1..=3).contains(&ceiling.rung);
+            range("ceilings.rung", "1 to 3", ceiling.rung.into(), known)?;
+        }
         for (index, pool) in self.pools.iter().enumerate() {
             if self.pools[..index].iter().any(|other| other.name == pool.name) {
                 return Err(ConfigError::PoolTwice(pool.name.clone()));

@@ -6,7 +6,7 @@ use alloy::primitives::{Address, Bytes, U256, keccak256};
 use alloy::sol_types::{SolCall, SolConstructor, SolValue};
 use serde::{Deserialize, Serialize};
 
-use super::config::{Config, ConfigError, PoolConfig};
+use super::config::{Ceiling, Config, ConfigError, PoolConfig};
 use super::{clone, proxy};
 use crate::artifact::{Artifact, ArtifactError, Libraries};
 use crate::contracts::{
@@ -147,6 +147,7 @@ pub fn plan(config: &Config) -> Result<Plan, PlanError> {
     let mut deployment = steps.contracts()?;
     steps.signals(&mut deployment)?;
     steps.wire(&deployment);
+    steps.limits(&deployment);
     steps.roles(&deployment);
     steps.hand_over(&deployment);
     for pool in &config.pools {
@@ -168,17 +169,19 @@ impl Steps<'_> {
         let manager = AccessManager::constructorCall { initialAdmin: config.deployer };
         let access_manager = self.create("AccessManager", &manager.abi_encode())?;
         let history = self.create("EthereumHistory", &[])?;
-        let (dwell, window) = (config.dwell_blocks, config.claim_window_s);
-        let wording = Wording::constructorCall { dwell_: dwell, claimWindow_: window };
+        let times = Wording::Times {
+            dwell: config.dwell_blocks,
+            claimWindow: config.claim_window_s,
+            quorumWindow: config.quorum_window_blocks,
+            assemblyWindow: config.assembly_window_blocks,
+            guardianDelay: config.guardian_delay_blocks,
+            heavyBps: config.heavy_bps,
+        };
+        let wording = Wording::constructorCall { times_: times };
         let wording = self.create("Wording", &wording.abi_encode())?;
         let catalog = Catalog::constructorCall { authority: access_manager, wording };
         let catalog = self.create("Catalog", &catalog.abi_encode())?;
-        let incidents = Incidents::constructorCall {
-            catalog_: catalog,
-            authority: access_manager,
-            dwell_: dwell,
-            claimWindow_: window,
-        };
+        let incidents = Incidents::constructorCall { catalog_: catalog, authority: access_manager };
         let incidents = self.create("Incidents", &incidents.abi_encode())?;
         let policies = Policies::constructorCall { catalog_: catalog, incidents_: incidents };
         let policies = self.create("Policies", &policies.abi_encode())?;
@@ -229,18 +232,35 @@ impl Steps<'_> {
     fn wire(&mut self, to: &Deployment) {
         let wire = Incidents::wireCall {
             policies_: to.policies,
-            rungContracts: vec![to.proof_rung],
+            contracts: vec![to.proof_rung],
             rungs: vec![PROOF_RUNG],
         };
         let done = answer(to.incidents, &Incidents::policiesCall {}, to.policies.abi_encode());
         self.call("wire the incidents to policies and proof rung", to.incidents, &wire, done);
     }
 
+    /// What only the timelock sets from the hand-over on.
+    fn limits(&mut self, to: &Deployment) {
+        let guardian = self.config.guardian;
+        if !guardian.is_zero() {
+            let set = Incidents::setGuardianCall { guardian_: guardian };
+            let done = answer(to.incidents, &Incidents::guardianCall {}, guardian.abi_encode());
+            self.call("name the guardian", to.incidents, &set, done);
+        }
+        for Ceiling { rung, asset, most } in self.config.ceilings.clone() {
+            let set = Incidents::setCeilingCall { rung, asset, ceiling_: most };
+            let get = Incidents::ceilingCall { rung, asset };
+            let done = answer(to.incidents, &get, U256::from(most).abi_encode());
+            self.call(&format!("set the ceiling of rung {rung} in {asset}"), to.incidents, &set, done);
+        }
+    }
+
     fn roles(&mut self, to: &Deployment) {
         let functions = [
             (Catalog::listGaugeCall::SELECTOR, LISTER, "lister"),
-            // Asked only for cover of protocols; everyone lists cover of positions.
-            (Catalog::listProductCall::SELECTOR, LISTER, "lister of protocol cover"),
+            (Catalog::listTriggerCall::SELECTOR, LISTER, "lister of triggers"),
+            // Asked only for terms with a registrant; everyone lists cover of positions.
+            (Catalog::listProductCall::SELECTOR, LISTER, "lister of registrants"),
             (Catalog::registerPoolCall::SELECTOR, REGISTRAR, "registrar"),
         ];
         for (selector, role, name) in functions {

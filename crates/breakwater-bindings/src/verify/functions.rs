@@ -14,11 +14,15 @@ use crate::deploy::{Answer, Chain, IDENTITY_REGISTRAR, LISTER, REGISTRAR};
 const STRANGER: Address = Address::repeat_byte(0x5a);
 
 /// Every function that a role guards, and the role; nothing else may be guarded.
-const GUARDED: [(&str, &str, u64); 10] = [
+const GUARDED: [(&str, &str, u64); 13] = [
     ("Catalog", "listGauge", LISTER),
+    ("Catalog", "listTrigger", LISTER),
     ("Catalog", "registerPool", REGISTRAR),
     // Closed by itself after the first call.
     ("Incidents", "wire", 0),
+    // The timelock's; they change nothing that is open.
+    ("Incidents", "setCeiling", 0),
+    ("Incidents", "setGuardian", 0),
     // Callable by the authority alone, at the admin's demand.
     ("Catalog", "setAuthority", 0),
     ("Incidents", "setAuthority", 0),

@@ -5,7 +5,9 @@
 use alloy::primitives::{Address, B256, Bytes, Log, U256};
 use alloy::rpc::types::{Filter, TransactionReceipt};
 use alloy::sol_types::{SolCall, SolConstructor};
-use breakwater_bindings::deploy::{Answer, Chain, CouncilConfig, Deployer, PoolConfig, Step, TimelockConfig};
+use breakwater_bindings::deploy::{
+    Answer, Ceiling, Chain, CouncilConfig, Deployer, PoolConfig, Step, TimelockConfig,
+};
 use breakwater_bindings::{Config, errors};
 use breakwater_chain::{Anvil, AnvilError, ChainError, Endpoints};
 use serde_json::{Value, json};
@@ -143,8 +145,14 @@ pub async fn config(local: &Local) -> Config {
         },
         council: None,
         lister: accounts[2],
+        guardian: accounts[5],
         dwell_blocks: 32,
+        quorum_window_blocks: 96,
+        assembly_window_blocks: 400,
+        guardian_delay_blocks: 20,
+        heavy_bps: u16::MAX,
         claim_window_s: WEEK,
+        ceilings: vec![Ceiling { rung: 3, asset: receipt.contract_address.unwrap(), most: 1_000 }],
         pools: vec![PoolConfig {
             name: "dollar".to_owned(),
             asset: receipt.contract_address.unwrap(),

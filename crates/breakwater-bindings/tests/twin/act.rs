@@ -10,7 +10,7 @@ use breakwater_policy::ops::{Clock, Op};
 use breakwater_policy::policies::Purchase;
 
 use crate::chain::{Done, Failure};
-use crate::stage::{RefusingToken, Stage};
+use crate::stage::{DEPLOYER, RefusingToken, Stage};
 
 impl Stage {
     /// Performs `op`; answers what the transaction did, or why it reverted. Passing time is no transaction.
@@ -21,7 +21,11 @@ impl Stage {
             return None;
         }
         let (to, data) = self.encode(op);
-        let from = if let Op::Refuse { account, .. } = op { *account } else { op.caller() };
+        let from = match op {
+            Op::Refuse { account, .. } => *account,
+            Op::SetGuardian { .. } | Op::SetCeiling { .. } => DEPLOYER,
+            _ => op.caller(),
+        };
         Some(self.chain.send(from, to, data))
     }
 
@@ -68,8 +72,30 @@ impl Stage {
                 (incidents, call.abi_encode())
             }
             Op::Finalise { id, .. } => (incidents, Incidents::finaliseCall { id: n(*id) }.abi_encode()),
-            other => self.encode_for_pool(other),
+            other => self.encode_for_ladder(other),
         }
+    }
+
+    fn encode_for_ladder(&self, op: &Op) -> (Address, Vec<u8>) {
+        let data = match op {
+            Op::SetGuardian { guardian } => Incidents::setGuardianCall { guardian_: *guardian }.abi_encode(),
+            Op::SetCeiling { rung, asset, ceiling } => {
+                let rung = *rung as u8;
+                Incidents::setCeilingCall { rung, asset: *asset, ceiling_: *ceiling }.abi_encode()
+            }
+            Op::Hold { id, undisputed, .. } => {
+                Incidents::holdCall { id: n(*id), undisputed: *undisputed }.abi_encode()
+            }
+            Op::Escalate { id, .. } => Incidents::escalateCall { id: n(*id) }.abi_encode(),
+            Op::Decide { id, loss, .. } => Incidents::decideCall { id: n(*id), loss: *loss }.abi_encode(),
+            Op::Overrule { id, loss, .. } => Incidents::overruleCall { id: n(*id), loss: *loss }.abi_encode(),
+            Op::Release { id, .. } => Incidents::releaseCall { id: n(*id) }.abi_encode(),
+            Op::Extend { id, seconds, .. } => {
+                Incidents::extendCall { id: n(*id), time: *seconds }.abi_encode()
+            }
+            other => return self.encode_for_pool(other),
+        };
+        (self.incidents, data)
     }
 
     fn encode_for_pool(&self, op: &Op) -> (Address, Vec<u8>) {

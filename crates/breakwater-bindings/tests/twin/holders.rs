@@ -3,6 +3,7 @@
 use alloy::primitives::{Address, B256, U256};
 use alloy::sol_types::SolCall;
 use breakwater_bindings::{Policies, ProofRung, gauges};
+use breakwater_policy::incident::Rung;
 use breakwater_policy::ops::Clock;
 use breakwater_primitives::DAY;
 use breakwater_prove::evidence::{CALLDATA_BYTES_MAX, Evidence, position_reads};
@@ -126,7 +127,8 @@ impl Book {
     }
 
     fn rung(&self) -> Address {
-        *self.stage.scene.deployment.rungs.keys().next().expect("one rung is wired")
+        let mut rungs = self.stage.scene.deployment.rungs.iter();
+        *rungs.find(|(_, rung)| **rung == Rung::Proof).expect("a proof rung is wired").0
     }
 }
 

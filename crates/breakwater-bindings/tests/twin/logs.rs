@@ -13,7 +13,7 @@ use breakwater_bindings::{Catalog, Incidents, Policies};
 use breakwater_policy::incident::{Measurement, Rung};
 use breakwater_policy::ops::{Clock, Scene};
 use breakwater_policy::policies::Policy;
-use breakwater_policy::terms::{GaugeInfo, Kind, Product};
+use breakwater_policy::terms::{GAUGE_RUNGS, GaugeInfo, Kind, Product};
 use breakwater_policy::words::Part;
 use breakwater_policy::{Event, Log, Refusal};
 use breakwater_primitives::{Block, Bps, Time, U256Ext, Wad};
@@ -80,8 +80,23 @@ fn catalog_event(event: CatalogEvents, clock: Clock) -> Option<Event> {
                 listed_at: clock.time,
                 account: e.spec.accounts[usize::from(e.spec.holding.account)].account,
                 form: form(e.spec.form),
+                rungs: GAUGE_RUNGS,
+                trigger: false,
             };
             Event::GaugeListed { gauge: e.gauge, info }
+        }
+        CatalogEvents::TriggerListed(e) => {
+            let info = GaugeInfo {
+                subject: e.trigger.claims,
+                asset: e.trigger.asset,
+                threshold: Wad::new(e.trigger.threshold),
+                listed_at: clock.time,
+                account: e.trigger.subject,
+                form: form(0),
+                rungs: e.trigger.rungs,
+                trigger: true,
+            };
+            Event::GaugeListed { gauge: e.id, info }
         }
         CatalogEvents::ProductListed(e) => {
             Event::ProductListed { product: e.product, terms: terms(&e.terms) }
@@ -95,7 +110,7 @@ fn catalog_event(event: CatalogEvents, clock: Clock) -> Option<Event> {
 fn terms(terms: &Catalog::Product) -> Product {
     Product {
         gauge: terms.gauge,
-        kind: if terms.kind == 0 { Kind::Position } else { Kind::Protocol },
+        kind: kind(terms.kind),
         asset: terms.asset,
         registrant: terms.registrant,
         unit_num: terms.unitNum,
@@ -111,6 +126,11 @@ fn terms(terms: &Catalog::Product) -> Product {
         min_term: terms.minTerm.into(),
         max_term: terms.maxTerm.into(),
     }
+}
+
+fn kind(number: u8) -> Kind {
+    use Kind::{Custom, Depeg, Governance, Liquidity, Oracle, Position, Protocol, Upgrade};
+    [Position, Protocol, Liquidity, Oracle, Governance, Upgrade, Depeg, Custom][usize::from(number)]
 }
 
 fn incidents_event(event: IncidentsEvents) -> Option<Event> {
@@ -147,7 +167,35 @@ fn incidents_event(event: IncidentsEvents) -> Option<Event> {
         IncidentsEvents::Returned(e) => {
             Event::Returned { id: id(e.id), amount: amount(e.amount), paid_in_all: amount(e.paidInAll) }
         }
-        IncidentsEvents::Wired(_) | IncidentsEvents::AuthorityUpdated(_) => return None,
+        other => ladder_event(other)?,
+    })
+}
+
+fn ladder_event(event: IncidentsEvents) -> Option<Event> {
+    Some(match event {
+        IncidentsEvents::Held(e) => Event::Held { id: id(e.id), undisputed: e.undisputed, by: e.by },
+        IncidentsEvents::Disputed(e) => {
+            Event::Disputed { id: id(e.id), loss: e.loss, asserted: e.asserted, decide_by: Block(e.decideBy) }
+        }
+        IncidentsEvents::Decided(e) => {
+            Event::Decided { id: id(e.id), loss: e.loss, claims_end: Time(e.claimsEnd.into()) }
+        }
+        IncidentsEvents::Overruled(e) => {
+            Event::Overruled { id: id(e.id), loss: e.loss, dwell_end: Block(e.dwellEnd) }
+        }
+        IncidentsEvents::Outranked(e) => Event::Outranked { id: id(e.id) },
+        IncidentsEvents::Uncounted(e) => Event::Uncounted { id: id(e.id) },
+        IncidentsEvents::Delayed(e) => Event::Delayed { id: id(e.id), dwell_end: Block(e.dwellEnd) },
+        IncidentsEvents::Extended(e) => Event::Extended {
+            id: id(e.id),
+            opened_time: Time(e.openedTime),
+            claims_end: Time(e.claimsEnd.into()),
+        },
+        IncidentsEvents::CeilingSet(e) => {
+            Event::CeilingSet { rung: rung(e.rung), asset: e.asset, ceiling: e.ceiling }
+        }
+        IncidentsEvents::GuardianSet(e) => Event::GuardianSet { guardian: e.guardian },
+        _ => return None,
     })
 }
 
@@ -364,7 +412,17 @@ pub(crate) fn touched(scene: &Scene, log: &Log, parts: &mut BTreeSet<Part>) {
         Event::Revised { id, .. }
         | Event::Voided { id, .. }
         | Event::Finalised { id, .. }
+        | Event::Held { id, .. }
+        | Event::Disputed { id, .. }
+        | Event::Decided { id, .. }
+        | Event::Overruled { id, .. }
+        | Event::Outranked { id }
+        | Event::Uncounted { id }
+        | Event::Extended { id, .. }
+        | Event::Delayed { id, .. }
         | Event::Returned { id, .. } => parts.extend([Part::Incident(id)]),
+        Event::CeilingSet { rung, asset, .. } => parts.extend([Part::Ceiling(rung, asset)]),
+        Event::GuardianSet { .. } => parts.extend([Part::Guardian]),
         Event::PositionProven { id, account, .. } => parts.extend([Part::Position(id, account)]),
         Event::PositionPaid { id, account, .. } => {
             parts.extend([Part::Incident(id), Part::Position(id, account)]);

@@ -32,7 +32,7 @@ use duel::Tally;
 use stage::Stage;
 
 /// Operations of one sequence.
-const STEPS: usize = 1_250;
+const STEPS: usize = 2_000;
 /// Sequences of an ordinary run.
 const SEEDS: u64 = 8;
 /// The same of a long run: deeper ones, and many.
@@ -110,17 +110,24 @@ const OPS: &[&str] = &[
     "ClaimRecovery",
     "ClaimRedeem",
     "CloseBooking",
+    "Decide",
+    "Escalate",
+    "Extend",
     "Finalise",
+    "Hold",
     "Lock",
     "Lower",
     "Open",
+    "Overrule",
     "Pass",
     "ProcessRedemptions",
     "RecordPosition",
     "Refuse",
+    "Release",
     "RequestDeposit",
     "RequestRedeem",
     "Revise",
+    "SetCeiling",
     "SetProduct",
     "Settle",
     "SettleBatch",
@@ -134,9 +141,16 @@ const OPS: &[&str] = &[
 const EVENTS: &[&str] = &[
     "BookingClosed",
     "Credited",
+    "Decided",
+    "Delayed",
     "DepositsReturned",
+    "Disputed",
+    "Extended",
     "Filled",
+    "Held",
     "InstantLoss",
+    "Outranked",
+    "Overruled",
     "PoolClosed",
     "PositionPaid",
     "QueuedRecoveryClaimed",
@@ -146,6 +160,7 @@ const EVENTS: &[&str] = &[
     "Returned",
     "Settled",
     "Skipped",
+    "Uncounted",
     "Voided",
     "Withdrawn",
 ];

@@ -42,6 +42,16 @@ impl Stage {
         match part {
             Part::Gauge(gauge) => self.gauge(gauge, &mut page),
             Part::Incident(id) => self.incident(id, &mut page),
+            Part::Ceiling(rung, asset) => {
+                let rung = rung as u8;
+                let most = self.chain.view(self.incidents, &Incidents::ceilingCall { rung, asset });
+                page.put("most", most);
+                page.put("open", self.chain.view(self.incidents, &Incidents::openOnCall { rung, asset }));
+            }
+            Part::Guardian => {
+                let guardian = self.chain.view(self.incidents, &Incidents::guardianCall {});
+                page.put_address("account", guardian);
+            }
             Part::Position(id, account) => {
                 let id = U256::from(id);
                 let lost = self.chain.view(self.incidents, &Incidents::positionLostCall { id, account });
@@ -135,6 +145,11 @@ impl Stage {
         page.put("base", U256::from(incident.base));
         page.put("loss", U256::from(incident.loss));
         page.put_word("evidence", incident.evidence);
+        let id = U256::from(id);
+        let asserted = self.chain.view(self.incidents, &Incidents::assertedCall { id });
+        page.put("asserted", U256::from(asserted));
+        let held = self.chain.view(self.incidents, &Incidents::heldCall { id });
+        page.put("held", U256::from(u8::from(held)));
         page.put_address("opener", incident.opener);
         page.put("openedAt", U256::from(incident.openedAt));
         page.put("openedTime", U256::from(incident.openedTime));

@@ -105,6 +105,16 @@ fn of_incidents(refusal: &Refusal) -> Vec<u8> {
         R::NothingNew { id } => error("NothingNew(uint256)", &[number(*id)]),
         R::IncidentNotOpen { id, status } => two("IncidentNotOpen(uint256,uint8)", *id, *status as u64),
         R::ClaimsOver { id, claims_end } => two("ClaimsOver(uint256,uint256)", *id, claims_end.0),
+        R::RungNotAllowed { gauge, rung } => {
+            error("RungNotAllowed(bytes32,uint8)", &[*gauge, number(*rung as u64)])
+        }
+        R::OutsideDispute { loss, least, most } => {
+            three("OutsideDispute(uint128,uint128,uint128)", *loss, *least, *most)
+        }
+        R::NotGuardian { caller } => error("NotGuardian(address)", &[address(caller)]),
+        R::NotDelayed { id } => error("NotDelayed(uint256)", &[number(*id)]),
+        R::NotDisputed { id, status } => two("NotDisputed(uint256,uint8)", *id, *status as u64),
+        R::IncidentNotOver { id, claims_end } => two("IncidentNotOver(uint256,uint256)", *id, claims_end.0),
         _ => of_policies(refusal),
     }
 }

@@ -25,8 +25,14 @@ pub(crate) fn spoil(op: &Op, users: &[Address], random: &mut SmallRng) -> Op {
 fn spoil_caller(op: &mut Op, users: &[Address], random: &mut SmallRng) {
     let somebody = users[random.random_range(0..users.len())];
     match op {
-        Op::Pass { .. } | Op::Refuse { .. } => {}
-        Op::Buy { caller, .. }
+        Op::Pass { .. } | Op::Refuse { .. } | Op::SetGuardian { .. } | Op::SetCeiling { .. } => {}
+        Op::Hold { caller, .. }
+        | Op::Escalate { caller, .. }
+        | Op::Decide { caller, .. }
+        | Op::Overrule { caller, .. }
+        | Op::Release { caller, .. }
+        | Op::Extend { caller, .. }
+        | Op::Buy { caller, .. }
         | Op::Lower { caller, .. }
         | Op::Cancel { caller, .. }
         | Op::TransferPolicy { caller, .. }
@@ -70,7 +76,15 @@ fn spoil_name(op: &mut Op, random: &mut SmallRng) {
             3 => purchase.position = Address::ZERO,
             _ => purchase.expiry = Time(other(purchase.expiry.0, random)),
         },
-        Op::Lower { id, .. } | Op::Cancel { id, .. } | Op::Finalise { id, .. } => *id = other(*id, random),
+        Op::Lower { id, .. }
+        | Op::Cancel { id, .. }
+        | Op::Finalise { id, .. }
+        | Op::Hold { id, .. }
+        | Op::Escalate { id, .. }
+        | Op::Decide { id, .. }
+        | Op::Overrule { id, .. }
+        | Op::Release { id, .. }
+        | Op::Extend { id, .. } => *id = other(*id, random),
         Op::TransferPolicy { id, to, .. } => match random.random_range(0..2) {
             0 => *id = other(*id, random),
             _ => *to = Address::ZERO,
@@ -124,6 +138,9 @@ fn spoil_amount(op: &mut Op, random: &mut SmallRng) {
             3 => measured.after_time = measured.onset_time,
             _ => measured.reading = Block(measured.reading.0 + u64::from(random.next_u32() % 1_000)),
         },
+        Op::Hold { undisputed: loss, .. } | Op::Decide { loss, .. } | Op::Overrule { loss, .. } => {
+            *loss = amount;
+        }
         Op::RecordPosition { lost, value, .. } => (*lost, *value) = (amount, FAR_TOO_MUCH),
         Op::SetProduct { cap, .. } => *cap = amount,
         Op::Lock { shares, .. }

@@ -11,8 +11,8 @@ use breakwater_bindings::{
     AccessManager, Catalog, Factory, Incidents, Policies, Pool, PoolDesk, ProofRung, Wording, gauges,
 };
 use breakwater_policy::incident::Rung;
-use breakwater_policy::ops::{CURATOR, Scene, sample_configs, sample_products};
-use breakwater_policy::terms::{Form, GaugeInfo, Kind, PoolConfig, Product};
+use breakwater_policy::ops::{CURATOR, RUNGS, Scene, sample_configs, sample_products};
+use breakwater_policy::terms::{Form, GaugeInfo, PoolConfig, Product};
 use breakwater_policy::{Deployment, World};
 use breakwater_primitives::{Time, WAD, Wad};
 
@@ -29,7 +29,7 @@ sol! {
 }
 
 /// Deploys, lists and wires.
-const DEPLOYER: Address = address!("0x00000000000000000000000000000000000000d0");
+pub(crate) const DEPLOYER: Address = address!("0x00000000000000000000000000000000000000d0");
 /// A plain account in the place of a rung, so that anything can be asserted.
 pub(crate) const RUNG: Address = address!("0x00000000000000000000000000000000000000f1");
 /// What users and curator begin with: never the limit of what they do.
@@ -66,16 +66,14 @@ impl Stage {
         let mut chain = Chain::new(scene.clock);
         let keys = keys();
         let asset = chain.create(DEPLOYER, token_code());
-        let (dwell, window) = (scene.deployment.dwell, scene.deployment.claim_window as u32);
-        let core = Core::deploy(&mut chain, dwell, window, proofs);
+        let core = Core::deploy(&mut chain, &scene.deployment, proofs);
         let domain = chain.view(core.policies, &Policies::DOMAIN_SEPARATORCall {});
         scene.deployment = Deployment {
             catalog: core.catalog,
             incidents: core.incidents,
             policies: core.policies,
-            dwell,
-            claim_window: u64::from(window),
-            rungs: BTreeMap::from([(core.rung, Rung::Proof)]),
+            rungs: core.rungs.iter().copied().collect(),
+            ..scene.deployment
         };
         scene.users = keys.keys().copied().collect();
         let mut stage = Self {
@@ -119,6 +117,11 @@ impl Stage {
             let info = chain.view(core.catalog, &Catalog::gaugeInfoCall { gauge });
             gauges.push((gauge, gauge_info(&info)));
         }
+        let trigger = sample_trigger(&gauges[0].1);
+        let call = Catalog::listTriggerCall { trigger };
+        let gauge = chain.call(DEPLOYER, core.catalog, &call).expect("the trigger is good");
+        let info = chain.view(core.catalog, &Catalog::gaugeInfoCall { gauge });
+        gauges.push((gauge, gauge_info(&info)));
         let ids: Vec<B256> = gauges.iter().map(|(id, _)| *id).collect();
         self.scene.gauges = gauges;
         self.scene.products = sample_products(&ids, self.asset, self.scene.users[0])
@@ -178,31 +181,42 @@ struct Core {
     incidents: Address,
     policies: Address,
     factory: Address,
-    rung: Address,
+    rungs: Vec<(Address, Rung)>,
 }
 
 impl Core {
-    fn deploy(chain: &mut Chain, dwell: u64, window: u32, proofs: bool) -> Self {
+    fn deploy(chain: &mut Chain, terms: &Deployment, proofs: bool) -> Self {
         let mut create = |name: &str, arguments: Vec<u8>| {
             chain.create(DEPLOYER, code(name, &Libraries::new(), &arguments))
         };
         let manager = AccessManager::constructorCall { initialAdmin: DEPLOYER };
         let authority = create("AccessManager", manager.abi_encode());
-        let wording = Wording::constructorCall { dwell_: dwell, claimWindow_: window };
+        let times = Wording::Times {
+            dwell: terms.dwell,
+            claimWindow: terms.claim_window as u32,
+            quorumWindow: terms.quorum_window,
+            assemblyWindow: terms.assembly_window,
+            guardianDelay: terms.guardian_delay,
+            heavyBps: terms.heavy_bps,
+        };
+        let wording = Wording::constructorCall { times_: times };
         let wording = create("Wording", wording.abi_encode());
         let catalog = create("Catalog", Catalog::constructorCall { authority, wording }.abi_encode());
-        let incidents =
-            Incidents::constructorCall { catalog_: catalog, authority, dwell_: dwell, claimWindow_: window };
+        let incidents = Incidents::constructorCall { catalog_: catalog, authority };
         let incidents = create("Incidents", incidents.abi_encode());
         let policies = Policies::constructorCall { catalog_: catalog, incidents_: incidents };
         let policies = create("Policies", policies.abi_encode());
         let bookings = create("Bookings", Vec::new());
-        let rung = if proofs {
+        let mut rungs = RUNGS.to_vec();
+        if proofs {
             let history_ = create("EthereumHistory", Vec::new());
             let rung = ProofRung::constructorCall { history_, catalog_: catalog, incidents_: incidents };
-            create("ProofRung", rung.abi_encode())
-        } else {
-            RUNG
+            rungs[0].0 = create("ProofRung", rung.abi_encode());
+        }
+        let wire = Incidents::wireCall {
+            policies_: policies,
+            contracts: rungs.iter().map(|(contract, _)| *contract).collect(),
+            rungs: rungs.iter().map(|(_, rung)| *rung as u8).collect(),
         };
         let libraries = Libraries::from([("Bookings".to_owned(), bookings)]);
         let mut linked =
@@ -218,9 +232,8 @@ impl Core {
         // The admin's, as every function that was given to no role.
         let grant = AccessManager::grantRoleCall { roleId: 0, account: factory, executionDelay: 0 };
         chain.call(DEPLOYER, authority, &grant).expect("the deployer is admin");
-        let wire = Incidents::wireCall { policies_: policies, rungContracts: vec![rung], rungs: vec![0] };
         chain.call(DEPLOYER, incidents, &wire).expect("nothing was wired before");
-        Self { catalog, wording, incidents, policies, factory, rung }
+        Self { catalog, wording, incidents, policies, factory, rungs }
     }
 }
 
@@ -309,6 +322,22 @@ fn gauge_info(info: &Catalog::GaugeInfo) -> GaugeInfo {
         listed_at: Time(info.listedAt.into()),
         account: info.account,
         form: form(info.form),
+        rungs: info.rungs,
+        trigger: info.trigger,
+    }
+}
+
+/// What reporters alone may tell of the vault's positions.
+fn sample_trigger(vault: &GaugeInfo) -> Catalog::Trigger {
+    Catalog::Trigger {
+        chainId: U256::from(CHAIN_ID),
+        rungs: 8,
+        asset: vault.asset,
+        subject: vault.account,
+        selector: Default::default(),
+        claims: vault.subject,
+        threshold: vault.threshold.get(),
+        terms: Default::default(),
     }
 }
 
@@ -320,7 +349,7 @@ pub(crate) fn form(number: u8) -> Form {
 fn product_terms(terms: &Product) -> Catalog::Product {
     Catalog::Product {
         gauge: terms.gauge,
-        kind: u8::from(terms.kind == Kind::Protocol),
+        kind: terms.kind as u8,
         asset: terms.asset,
         registrant: terms.registrant,
         unitNum: terms.unit_num,

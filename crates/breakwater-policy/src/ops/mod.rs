@@ -4,6 +4,7 @@
 //! [`Generator::next`] looks at the world to propose something that mostly succeeds; what is refused is a finding of
 //! its own, because both sides must refuse it by the same name.
 
+mod ladder;
 mod random;
 mod scene;
 
@@ -11,7 +12,7 @@ use alloy_primitives::{Address, B256, U256};
 use breakwater_primitives::{Block, Time, Wad};
 
 pub use random::Generator;
-pub use scene::{CURATOR, Scene, sample_configs, sample_gauges, sample_products};
+pub use scene::{CURATOR, GUARDIAN, RUNGS, Scene, sample_configs, sample_gauges, sample_products};
 
 use crate::context::{Context, Effects};
 use crate::events::Log;
@@ -43,6 +44,43 @@ pub enum Op {
         asset: Address,
         account: Address,
         refused: bool,
+    },
+    /// By who may: the timelock.
+    SetGuardian {
+        guardian: Address,
+    },
+    SetCeiling {
+        rung: Rung,
+        asset: Address,
+        ceiling: u128,
+    },
+    Hold {
+        caller: Address,
+        id: u64,
+        undisputed: u128,
+    },
+    Escalate {
+        caller: Address,
+        id: u64,
+    },
+    Decide {
+        caller: Address,
+        id: u64,
+        loss: u128,
+    },
+    Overrule {
+        caller: Address,
+        id: u64,
+        loss: u128,
+    },
+    Release {
+        caller: Address,
+        id: u64,
+    },
+    Extend {
+        caller: Address,
+        id: u64,
+        seconds: u64,
     },
     Buy {
         caller: Address,
@@ -187,8 +225,16 @@ impl Op {
     /// Who calls; zero where nobody does.
     pub fn caller(&self) -> Address {
         match self {
-            Self::Pass { .. } | Self::Refuse { .. } => Address::ZERO,
-            Self::Buy { caller, .. }
+            Self::Pass { .. } | Self::Refuse { .. } | Self::SetGuardian { .. } | Self::SetCeiling { .. } => {
+                Address::ZERO
+            }
+            Self::Hold { caller, .. }
+            | Self::Escalate { caller, .. }
+            | Self::Decide { caller, .. }
+            | Self::Overrule { caller, .. }
+            | Self::Release { caller, .. }
+            | Self::Extend { caller, .. }
+            | Self::Buy { caller, .. }
             | Self::Lower { caller, .. }
             | Self::Cancel { caller, .. }
             | Self::TransferPolicy { caller, .. }
@@ -249,6 +295,16 @@ impl Op {
                 world.record_position(at, id, account, lost, value).map(logs)
             }
             Self::Finalise { id, .. } => world.finalise(at, id).map(logs),
+            Self::SetGuardian { guardian } => world.set_guardian(at, guardian).map(logs),
+            Self::SetCeiling { rung, asset, ceiling } => {
+                world.set_ceiling(at, rung, asset, ceiling).map(logs)
+            }
+            Self::Hold { id, undisputed, .. } => world.hold(at, id, undisputed).map(logs),
+            Self::Escalate { id, .. } => world.escalate(at, id).map(logs),
+            Self::Decide { id, loss, .. } => world.decide(at, id, loss).map(logs),
+            Self::Overrule { id, loss, .. } => world.overrule(at, id, loss).map(logs),
+            Self::Release { id, .. } => world.release(at, id).map(logs),
+            Self::Extend { id, seconds, .. } => world.extend(at, id, seconds).map(logs),
             other => other.apply_to_pool(world, at),
         }
     }

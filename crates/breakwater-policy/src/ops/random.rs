@@ -3,11 +3,10 @@
 use alloy_primitives::{Address, B256, U256};
 use breakwater_primitives::{Block, DAY, Time, U256Ext, WAD, Wad};
 
-use super::{Clock, Op};
-use crate::incident::{Incident, Measurement, SPAN, Status};
+use super::{Clock, Op, ladder};
+use crate::incident::{Incident, Measurement, Rung, SPAN, Status};
 use crate::policies::Purchase;
 use crate::pool::Pool;
-use crate::terms::Kind;
 use crate::world::World;
 
 /// Seconds between blocks, for times of past blocks.
@@ -23,26 +22,26 @@ pub struct Generator {
 }
 
 /// A source of numbers with a few shapes.
-struct Dice<'a> {
-    source: &'a mut dyn FnMut() -> u64,
+pub(super) struct Dice<'a> {
+    pub(super) source: &'a mut dyn FnMut() -> u64,
 }
 
 impl Dice<'_> {
     /// Below `n`; zero where `n` is zero.
-    fn below(&mut self, n: u64) -> u64 {
+    pub(super) fn below(&mut self, n: u64) -> u64 {
         if n == 0 { 0 } else { (self.source)() % n }
     }
 
-    fn wide_below(&mut self, n: u128) -> u128 {
+    pub(super) fn wide_below(&mut self, n: u128) -> u128 {
         let value = u128::from((self.source)()) << 64 | u128::from((self.source)());
         if n == 0 { 0 } else { value % n }
     }
 
-    fn chance(&mut self, percent: u64) -> bool {
+    pub(super) fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
-    fn pick<T: Copy>(&mut self, items: &[T]) -> Option<T> {
+    pub(super) fn pick<T: Copy>(&mut self, items: &[T]) -> Option<T> {
         let index = usize::try_from(self.below(items.len() as u64)).unwrap_or(0);
         items.get(index).copied()
     }
@@ -75,14 +74,22 @@ impl Generator {
 
     fn propose(&self, dice: &mut Dice<'_>, world: &World, clock: Clock) -> Option<Op> {
         let pools: Vec<&Pool> = world.pools.values().collect();
-        let pool = dice.pick(&pools)?;
+        let mut pool = dice.pick(&pools)?;
+        if dice.chance(25) {
+            // The thinnest is where pools close.
+            pool = pools.iter().copied().max_by_key(|pool| pool.config.leverage)?;
+        }
         let caller = dice.pick(&self.users)?;
+        if let Some(op) = ladder::guard(dice, world, clock) {
+            return Some(op);
+        }
         if dwelling(world, clock).is_some() && dice.chance(70) {
             // A dwell is short, and most of what can go wrong goes wrong in it.
-            return match dice.below(12) {
-                0 => Some(pass(dice, world, clock)),
-                1..=4 => self.record(dice, world, clock),
-                5..=8 => settle(dice, world, caller),
+            return match dice.below(25) {
+                0 | 12 => Some(pass(dice, world, clock)),
+                24 => ladder::climb(dice, world, clock, caller),
+                1..=4 | 13..=16 => self.record(dice, world, clock),
+                5..=8 | 17..=20 => settle(dice, world, caller),
                 _ => revise(dice, world, clock),
             };
         }
@@ -95,7 +102,8 @@ impl Generator {
             42..=46 => revise(dice, world, clock),
             47..=53 => self.record(dice, world, clock),
             54..=63 => settle(dice, world, caller),
-            64..=66 => finalise(dice, world, clock, caller),
+            64..=65 => finalise(dice, world, clock, caller),
+            66 => ladder::climb(dice, world, clock, caller),
             67..=69 => close(dice, world, clock, caller),
             70..=75 => self.deposit(dice, pool),
             76..=79 => claim_deposit(dice, pool, caller),
@@ -134,7 +142,8 @@ impl Generator {
         let capacity = pool.config.leverage.floor_of(pool.capital().ok()?).ok()?;
         let room = room.min(capacity.saturating_sub(pool.exposure));
         let sum = if dice.chance(10) { room } else { terms.min_sum + dice.wide_below(room / 4 + 1) };
-        let position = if terms.kind == Kind::Protocol { terms.registrant } else { dice.pick(&self.users)? };
+        let named = !terms.registrant.is_zero();
+        let position = if named { terms.registrant } else { dice.pick(&self.users)? };
         let purchase = Purchase {
             product,
             pool: pool.address,
@@ -279,8 +288,12 @@ fn dwelling(world: &World, clock: Clock) -> Option<&Incident> {
 
 fn open(dice: &mut Dice<'_>, world: &World, clock: Clock, opener: Address) -> Option<Op> {
     let gauges: Vec<B256> = world.attached.keys().copied().collect();
-    let gauge = dice.pick(&gauges)?;
-    let (caller, rung) = world.terms.rungs.iter().next()?;
+    let mut gauge = dice.pick(&gauges)?;
+    // Pools close and the curator bears losses on the word of proofs, which triggers do not have.
+    if world.gauges.get(&gauge)?.trigger && dice.chance(70) {
+        gauge = dice.pick(&gauges)?;
+    }
+    let (caller, rung) = ladder::speaker(dice, world, &gauge)?;
     let threshold = u128::from(world.gauges.get(&gauge)?.threshold.get());
     let least = world.incidents.get(world.incidents.latest_of(&gauge)).map(|latest| latest.measured.reading);
     let back = 2 + if dice.chance(70) { dice.below(12) } else { dice.below(SPAN * world.terms.dwell) };
@@ -294,18 +307,23 @@ fn open(dice: &mut Dice<'_>, world: &World, clock: Clock, opener: Address) -> Op
     {
         onset = after;
     }
+    if rung == Rung::Proof
+        && let Some(before) = ladder::before_report(dice, world, &gauge)
+    {
+        onset = before;
+    }
     let latest = clock.block.0.saturating_sub(onset.0 + 1).min(SPAN * world.terms.dwell);
     let reading = Block(onset.0 + 1 + dice.below(latest));
     let digits = 11 + u32::try_from(dice.below(4)).ok()?;
     let base = 1_000_000_000 + dice.wide_below(10_u128.pow(digits));
     let fraction = match dice.below(6) {
-        0 => u128::from(WAD),
+        0 | 3 => u128::from(WAD),
         1 => threshold,
         2 => threshold / 2,
         _ => threshold + dice.wide_below(u128::from(WAD) - threshold),
     };
     let measured = measure(clock, onset, reading, base, part_of(base, fraction, true));
-    Some(Op::Open { caller: *caller, gauge, rung: *rung, opener, measured })
+    Some(Op::Open { caller, gauge, rung, opener, measured })
 }
 
 fn revise(dice: &mut Dice<'_>, world: &World, clock: Clock) -> Option<Op> {
@@ -457,7 +475,8 @@ fn finalise(dice: &mut Dice<'_>, world: &World, clock: Clock, caller: Address) -
         .take(6)
         .filter(|id| {
             world.incidents.get(*id).is_some_and(|found| {
-                found.status == Status::Dwelling && (clock.block > found.dwell_end || id.is_multiple_of(7))
+                let waits = matches!(found.status, Status::Dwelling | Status::Disputed);
+                waits && (clock.block > found.dwell_end || id.is_multiple_of(7))
             })
         })
         .collect();
@@ -565,7 +584,7 @@ fn some_incident<'w>(dice: &mut Dice<'_>, world: &'w World, clock: Clock) -> Opt
         .take(8)
         .filter(|id| {
             world.incidents.get(*id).is_some_and(|found| match found.status {
-                Status::Dwelling => true,
+                Status::Dwelling | Status::Disputed => true,
                 Status::Final => clock.time <= found.claims_end,
                 _ => false,
             })

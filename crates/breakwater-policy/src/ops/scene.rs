@@ -1,4 +1,4 @@
-//! A small market to play in: two gauges, five products, three pools.
+//! A small market to play in: two gauges, a trigger, seven products, three pools.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +9,24 @@ use super::{Clock, Op};
 use crate::context::Context;
 use crate::incident::Rung;
 use crate::refusal::Refusal;
-use crate::terms::{Form, GaugeInfo, Kind, PoolConfig, Product};
+use crate::terms::{Form, GAUGE_RUNGS, GaugeInfo, Kind, PoolConfig, Product};
 use crate::world::{Deployment, World};
 
 /// The curator of all sample pools.
 pub const CURATOR: Address = address!("0x00000000000000000000000000000000000000c1");
 /// The asset of all sample pools.
 const ASSET: Address = address!("0x00000000000000000000000000000000000000a5");
-/// The rung of all sample incidents.
-const RUNG: Address = address!("0x00000000000000000000000000000000000000f1");
+/// Who speaks for each rung of sample incidents: proof, canary, quorum, assembly.
+pub const RUNGS: [(Address, Rung); 4] = [
+    (address!("0x00000000000000000000000000000000000000f1"), Rung::Proof),
+    (address!("0x00000000000000000000000000000000000000f2"), Rung::Canary),
+    (address!("0x00000000000000000000000000000000000000f3"), Rung::Quorum),
+    (address!("0x00000000000000000000000000000000000000f4"), Rung::Assembly),
+];
+/// Who may send a great payout of the sample market to the assembly.
+pub const GUARDIAN: Address = address!("0x00000000000000000000000000000000000000c2");
+/// Bits of the rungs of the sample trigger.
+const QUORUM: u8 = 8;
 /// One unit of the asset, six decimals.
 const UNIT: u128 = 1_000_000;
 
@@ -56,8 +65,12 @@ impl Scene {
                 incidents: address!("0x00000000000000000000000000000000000000d2"),
                 policies: address!("0x00000000000000000000000000000000000000d3"),
                 dwell: 32,
+                quorum_window: 60,
+                assembly_window: 150,
+                guardian_delay: 20,
+                heavy_bps: 4_000,
                 claim_window: 14 * DAY,
-                rungs: BTreeMap::from([(RUNG, Rung::Proof)]),
+                rungs: BTreeMap::from(RUNGS),
             },
             pools: pools.collect(),
             products: products.into_iter().enumerate().map(|(i, terms)| (id("product", i), terms)).collect(),
@@ -84,7 +97,11 @@ impl Scene {
 
     /// Deposits, locks and caps that bring the pools to life; each must succeed in its turn.
     pub fn opening(&self) -> Vec<Op> {
-        let mut ops = Vec::new();
+        let mut ops = vec![Op::SetGuardian { guardian: GUARDIAN }];
+        if let Some((_, _, config)) = self.pools.first() {
+            let (asset, ceiling) = (config.asset, 300_000 * UNIT);
+            ops.extend([Rung::Canary, Rung::Quorum].map(|rung| Op::SetCeiling { rung, asset, ceiling }));
+        }
         for (i, (pool, _, config)) in self.pools.iter().enumerate() {
             // The last pool is thin: its caps exceed its capital several times.
             let parts = if i + 1 == self.pools.len() { 200 } else { 4 };
@@ -105,7 +122,7 @@ impl Scene {
                 }
             }
             ops.push(claim(config.curator, *pool, 1, request_id));
-            let shares = U256::from(400_000 * UNIT) * U256::from(1_000_000);
+            let shares = U256::from(440_000 * UNIT) * U256::from(1_000_000);
             ops.push(Op::Lock { caller: config.curator, pool: *pool, shares });
             for (product, _) in &self.products {
                 let (cap, floor_rate) = (600_000 * UNIT, Wad::new(WAD / 50));
@@ -148,8 +165,15 @@ impl Scene {
     }
 }
 
-/// Two gauges: a vault and a bank.
+/// Two gauges, a vault and a bank, and what reporters alone may tell of the vault's positions.
 pub fn sample_gauges() -> Vec<GaugeInfo> {
+    let mut gauges = two_gauges();
+    let reported = GaugeInfo { rungs: QUORUM, trigger: true, ..gauges[0].clone() };
+    gauges.push(reported);
+    gauges
+}
+
+fn two_gauges() -> Vec<GaugeInfo> {
     [(Form::Ratio, WAD / 20), (Form::Par, WAD / 10)]
         .into_iter()
         .enumerate()
@@ -160,11 +184,14 @@ pub fn sample_gauges() -> Vec<GaugeInfo> {
             listed_at: Time(1),
             account: Address::with_last_byte(0xe0 + i as u8),
             form,
+            rungs: GAUGE_RUNGS,
+            trigger: false,
         })
         .collect()
 }
 
-/// Three products of the first gauge and two of the second: plain, instant, with an event limit, for a registrant.
+/// Three products of the first gauge and two of the second: plain, instant, with an event limit, for a registrant; and
+/// two of a trigger, if there is one.
 pub fn sample_products(gauges: &[B256], asset: Address, registrant: Address) -> Vec<Product> {
     let plain = Product {
         gauge: gauges[0],
@@ -209,7 +236,12 @@ pub fn sample_products(gauges: &[B256], asset: Address, registrant: Address) -> 
         bounty: Bps::new(0),
         ..plain.clone()
     };
-    vec![plain, instant, limited, bank, protocol]
+    let Some(trigger) = gauges.get(2).copied() else {
+        return vec![plain, instant, limited, bank, protocol];
+    };
+    let reported = Product { gauge: trigger, waiting_period: DAY, instant: true, ..plain.clone() };
+    let custom = Product { kind: Kind::Custom, gauge: trigger, waiting_period: 60, ..plain.clone() };
+    vec![plain, instant, limited, bank, protocol, reported, custom]
 }
 
 /// Three pools: a plain one, a highly levered one, and one that a single incident can empty.

@@ -74,6 +74,10 @@ impl Stage {
             incidents: Address::with_last_byte(0xd2),
             policies: Address::with_last_byte(0xd3),
             dwell: 32,
+            quorum_window: 60,
+            assembly_window: 150,
+            guardian_delay: 20,
+            heavy_bps: u16::MAX,
             claim_window: 14 * DAY,
             rungs: BTreeMap::from([(RUNG, Rung::Proof)]),
         };

@@ -16,8 +16,14 @@ pub(crate) fn config() -> Config {
         },
         council: None,
         lister: account(5),
+        guardian: account(9),
         dwell_blocks: 32,
+        quorum_window_blocks: 21_600,
+        assembly_window_blocks: 151_200,
+        guardian_delay_blocks: 7_200,
+        heavy_bps: 2_500,
         claim_window_s: 604_800,
+        ceilings: vec![Ceiling { rung: 3, asset: account(7), most: 1_000 }],
         pools: vec![pool("one")],
     }
 }
@@ -78,6 +84,7 @@ fn the_admin_role_is_given_up_last_before_the_pools() {
     assert!(at("create TimelockController") < at("create AccessManager"));
     assert!(at("create ProofRung") < at("wire the incidents"));
     assert!(at("wire the incidents") < at("role of lister"));
+    assert!(at("name the guardian") < at("give up") && at("set the ceiling") < at("give up"));
     assert!(at("role of admin") + 1 == at("give up"));
     assert!(at("create Factory") < at("role of registrar"));
     assert!(at("give up") < at("make pool"));
@@ -98,12 +105,17 @@ fn json_round_trips_and_unknown_fields_are_refused() {
 fn what_constructors_refuse_is_refused_before() {
     type Break = fn(&mut Config);
     type Is = fn(&ConfigError) -> bool;
-    let cases: [(Break, Is); 9] = [
+    let cases: [(Break, Is); 14] = [
         (|c| c.deployer = Address::ZERO, |e| matches!(e, ConfigError::ZeroAddress(_))),
         (|c| c.timelock.proposers.clear(), |e| matches!(e, ConfigError::NobodyAtTimelock("proposers"))),
         (|c| c.timelock.executors.clear(), |e| matches!(e, ConfigError::NobodyAtTimelock("executors"))),
         (|c| c.dwell_blocks = 0, |e| matches!(e, ConfigError::Range { .. })),
         (|c| c.claim_window_s = 0, |e| matches!(e, ConfigError::Range { .. })),
+        (|c| c.quorum_window_blocks = 0, |e| matches!(e, ConfigError::Range { .. })),
+        (|c| c.assembly_window_blocks = 0, |e| matches!(e, ConfigError::Range { .. })),
+        (|c| c.guardian_delay_blocks = 0, |e| matches!(e, ConfigError::Range { .. })),
+        (|c| c.ceilings[0].rung = 0, |e| matches!(e, ConfigError::Range { got: 0, .. })),
+        (|c| c.ceilings[0].rung = 4, |e| matches!(e, ConfigError::Range { got: 4, .. })),
         (|c| c.pools.push(c.pools[0].clone()), |e| matches!(e, ConfigError::PoolTwice(_))),
         (|c| c.pools[0].weight_bps[0] += 1, |e| matches!(e, ConfigError::Range { got: 10_001, .. })),
         (|c| c.pools[0].kink = WAD, |e| matches!(e, ConfigError::Range { .. })),
