@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.27;
 
-import {IERC4626} from "@openzeppelin/contracts/interfaces/IERC4626.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
@@ -9,7 +8,6 @@ import {ICatalog, Product} from "../interfaces/ICatalog.sol";
 import {IIncidents, Incident, Status} from "../interfaces/IIncidents.sol";
 import {IPool, PoolConfig} from "../interfaces/IPool.sol";
 import {IPoolDesk, Offer, PoolState, Underwriting} from "../interfaces/IPoolDesk.sol";
-import {IUnderwriting} from "../interfaces/IUnderwriting.sol";
 import {ITranche} from "../interfaces/ITranche.sol";
 import {ICedant, ITreaty, ITreatyFactory, TreatyTerms} from "../interfaces/ITreaty.sol";
 import {Bookings} from "../libraries/Bookings.sol";
@@ -113,35 +111,12 @@ contract PoolDesk is PoolBase, IPoolDesk, ICedant {
     /// @inheritdoc IPoolDesk
     function setVault(address vault_, uint16 capBps, bytes32 cluster) external nonReentrant {
         _only(Terms.curator(), IPool.NotCurator.selector);
-        Ledger.Vault storage v = _l.vault;
-        if (_l.closedAt != 0) revert IPool.PoolIsClosed(_l.closedAt);
-        if (v.vault != address(0)) revert VaultIsSet(v.vault);
-        address asset = IERC4626(vault_).asset();
-        if (asset != Terms.asset()) revert IPool.WrongAsset(Terms.asset(), asset);
-        _require(capBps != 0 && capBps <= BPS, "capBps", capBps);
-        address underwriting_ = Terms.underwriting();
-        if (underwriting_ != address(0)) {
-            bytes32 known = IUnderwriting(underwriting_).clusterOf(bytes32(uint256(uint160(vault_))));
-            if (known == 0 || known != cluster) revert WrongCluster(known, cluster);
-        }
-        uint256 effectiveAt = block.timestamp + Terms.cooldown() + 2 * Terms.epoch();
-        (v.vault, v.effectiveAt, v.cluster, v.capBps) = (vault_, uint32(effectiveAt), cluster, capBps);
-        emit VaultNamed(vault_, capBps, cluster, effectiveAt);
+        Idle.name(_l, vault_, capBps, cluster);
     }
 
     /// @inheritdoc IPoolDesk
     function invest(uint256 amount) external accrued nonReentrant {
         _only(Terms.curator(), IPool.NotCurator.selector);
-        Ledger.Vault storage v = _l.vault;
-        if (_l.closedAt != 0) revert IPool.PoolIsClosed(_l.closedAt);
-        if (v.vault == address(0) || block.timestamp < v.effectiveAt) {
-            revert VaultNotEffective(v.effectiveAt);
-        }
-        if (_l.dwelling != 0 || v.blindSince != 0) revert NotNow();
-        // Part of the layers: what is reserved, unearned, owed, pending or redeemable stays in cash.
-        (uint256 wanted, uint256 most) = (v.mark + amount, _capital() * v.capBps / BPS);
-        if (wanted > most) revert InvestedTooMuch(wanted, most);
-        _checkCluster(v.cluster, amount);
         Idle.invest(_l, amount);
     }
 
@@ -401,16 +376,6 @@ contract PoolDesk is PoolBase, IPoolDesk, ICedant {
     function _payPremium(address treaty) private returns (uint128) {
         if (_l.vault.shares != 0) Idle.raise(_l, _l.cessions.premiumOf(treaty));
         return _l.cessions.payPremium(treaty);
-    }
-
-    /// @dev What is invested counts in the vault's cluster, under a certificate that is up to date.
-    function _checkCluster(bytes32 cluster, uint256 amount) private view {
-        IUnderwriting underwriting_ = IUnderwriting(Terms.underwriting());
-        if (address(underwriting_) == address(0)) return;
-        if (block.timestamp > underwriting_.validUntil(address(this))) revert IPool.NotCertified(cluster);
-        uint256 wanted = _inCluster(cluster) + amount;
-        uint256 cap = underwriting_.clusterCap(address(this), cluster);
-        if (wanted > cap) revert IPool.ClusterExceeded(cluster, wanted, cap);
     }
 
     function _underwrite(bytes32 product, Exposure.Cover storage cover) private {

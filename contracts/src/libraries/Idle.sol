@@ -6,7 +6,10 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {IPool} from "../interfaces/IPool.sol";
 import {IPoolDesk} from "../interfaces/IPoolDesk.sol";
+import {IUnderwriting} from "../interfaces/IUnderwriting.sol";
+import {Buckets} from "./Buckets.sol";
 import {Ledger} from "./Ledger.sol";
 import {Terms} from "./Terms.sol";
 
@@ -14,6 +17,7 @@ import {Terms} from "./Terms.sol";
 /// @notice The pool is linked to it. The vault is somebody else's code: it is called with bounded gas, its answers
 ///         count for one word, and whatever it does, no booking and no payment from cash fails by it.
 library Idle {
+    using Buckets for Buckets.Store;
     using SafeCast for uint256;
     using SafeERC20 for IERC20;
 
@@ -59,8 +63,27 @@ library Idle {
         _lose(self, before - next);
     }
 
-    /// @notice Puts `amount` of cash into the vault.
+    /// @notice `IPoolDesk.setVault`, asked by the curator.
+    function name(Ledger.Store storage self, address vault, uint16 capBps, bytes32 cluster) external {
+        Ledger.Vault storage v = self.vault;
+        if (self.closedAt != 0) revert IPool.PoolIsClosed(self.closedAt);
+        if (v.vault != address(0)) revert IPoolDesk.VaultIsSet(v.vault);
+        address asset = IERC4626(vault).asset();
+        if (asset != Terms.asset()) revert IPool.WrongAsset(Terms.asset(), asset);
+        if (capBps == 0 || capBps > BPS) revert IPool.OutOfRange("capBps", capBps);
+        address underwriting = Terms.underwriting();
+        if (underwriting != address(0)) {
+            bytes32 known = IUnderwriting(underwriting).clusterOf(bytes32(uint256(uint160(vault))));
+            if (known == 0 || known != cluster) revert IPoolDesk.WrongCluster(known, cluster);
+        }
+        uint256 effectiveAt = block.timestamp + Terms.cooldown() + 2 * Terms.epoch();
+        (v.vault, v.effectiveAt, v.cluster, v.capBps) = (vault, uint32(effectiveAt), cluster, capBps);
+        emit IPoolDesk.VaultNamed(vault, capBps, cluster, effectiveAt);
+    }
+
+    /// @notice `IPoolDesk.invest`, asked by the curator and accrued: puts `amount` of cash into the vault.
     function invest(Ledger.Store storage self, uint256 amount) external {
+        _checkRoom(self, amount);
         Ledger.Vault storage v = self.vault;
         (IERC4626 vault, IERC20 asset) = (IERC4626(v.vault), IERC20(Terms.asset()));
         (uint256 cash, uint256 held) = (asset.balanceOf(address(this)), vault.balanceOf(address(this)));
@@ -89,6 +112,28 @@ library Idle {
     function raise(Ledger.Store storage self, uint256 amount) external {
         uint256 cash = IERC20(Terms.asset()).balanceOf(address(this));
         if (cash < amount) _divest(self, amount - cash);
+    }
+
+    function _checkRoom(Ledger.Store storage self, uint256 amount) private view {
+        Ledger.Vault storage v = self.vault;
+        if (self.closedAt != 0) revert IPool.PoolIsClosed(self.closedAt);
+        if (v.vault == address(0) || block.timestamp < v.effectiveAt) {
+            revert IPoolDesk.VaultNotEffective(v.effectiveAt);
+        }
+        if (self.dwelling != 0 || v.blindSince != 0) revert IPoolDesk.NotNow();
+        uint128[4] memory layers = self.layers;
+        uint256 capital = uint256(layers[0]) + layers[1] + layers[2] + layers[3];
+        // Part of the layers: what is reserved, unearned, owed, pending or redeemable stays in cash.
+        (uint256 wanted, uint256 most) = (v.mark + amount, capital * v.capBps / BPS);
+        if (wanted > most) revert IPoolDesk.InvestedTooMuch(wanted, most);
+        IUnderwriting underwriting = IUnderwriting(Terms.underwriting());
+        if (address(underwriting) == address(0)) return;
+        // What is invested counts in the vault's cluster, under a certificate that is up to date.
+        bytes32 cluster = v.cluster;
+        if (block.timestamp > underwriting.validUntil(address(this))) revert IPool.NotCertified(cluster);
+        wanted += self.clusters[cluster].sumAt(block.timestamp);
+        most = underwriting.clusterCap(address(this), cluster);
+        if (wanted > most) revert IPool.ClusterExceeded(cluster, wanted, most);
     }
 
     function _divest(Ledger.Store storage self, uint256 amount) private returns (uint256 got) {
