@@ -269,6 +269,7 @@ impl Market {
             reportWindow: 7 * 86_400,
             minTerm: 86_400,
             maxTerm: 365 * 86_400,
+            salvage: Address::ZERO,
         }
     }
 

@@ -317,8 +317,8 @@ impl PoolConfig {
         range(&field("curatorFeeBps"), "at most 2000", fee.into(), fee <= 2_000)
     }
 
-    /// As the factory takes it.
-    pub(super) fn to_sol(&self, underwriting: Address) -> Factory::PoolConfig {
+    /// As the factory takes it; a certified pool is bound by `underwriting`.
+    pub fn to_sol(&self, underwriting: Address) -> Factory::PoolConfig {
         let config = self;
         Factory::PoolConfig {
             asset: config.asset,

@@ -36,8 +36,9 @@ pub(crate) async fn create(asked: &Create, screen: &Screen) -> Result<Outcome, F
     let signer = asked.act.signer()?;
     let scene = Scene::open(&asked.act.look).await?;
     let factory = scene.deployment.factory;
+    let terms = config.to_sol(scene.deployment.underwriting);
     let salt = asked.salt.unwrap_or_else(|| keccak256(&config.name));
-    let call = Factory::poolOfCall { creator: signer.address(), config: (&config).into(), salt };
+    let call = Factory::poolOfCall { creator: signer.address(), config: terms.clone(), salt };
     let pool = scene.view(factory, &call).await?;
     if scene.view(scene.deployment.catalog, &Catalog::isPoolCall { pool }).await? {
         return Err(Failure::usage(format!("{pool} stands already: the same terms, salt and account"))
@@ -48,7 +49,7 @@ pub(crate) async fn create(asked: &Create, screen: &Screen) -> Result<Outcome, F
             Quantity::Text(if known { "yes" } else { "no" }.to_owned())
         })];
     let step =
-        Step::new("making the pool", factory, &Factory::createPoolCall { config: (&config).into(), salt });
+        Step::new("making the pool", factory, &Factory::createPoolCall { config: terms.clone(), salt });
     let title = format!("making pool {} at {pool} for curator {}", config.name, config.curator);
     let plan = Plan::new("pool create", title, vec![step], probes).telling(|logs| {
         let made = logs.iter().find_map(|log| Factory::PoolCreated::decode_log(log).ok());
