@@ -16,6 +16,7 @@ macro_rules! artifacts {
 
 artifacts!(
     "AccessManager",
+    "Assembly",
     "Bookings",
     "BreakwaterToken",
     "Catalog",
@@ -29,6 +30,8 @@ artifacts!(
     "Pool",
     "PoolDesk",
     "ProofRung",
+    "QuorumRung",
+    "Reporters",
     "Signal",
     "Timelock",
     "TimelockController",

@@ -18,6 +18,10 @@ sol! {
 }
 sol! {
     #![sol(all_derives = true)]
+    Assembly, concat!(env!("OUT_DIR"), "/Assembly.json")
+}
+sol! {
+    #![sol(all_derives = true)]
     Catalog, concat!(env!("OUT_DIR"), "/Catalog.json")
 }
 sol! {
@@ -67,6 +71,14 @@ sol! {
 sol! {
     #![sol(all_derives = true)]
     Timelock, concat!(env!("OUT_DIR"), "/Timelock.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    QuorumRung, concat!(env!("OUT_DIR"), "/QuorumRung.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    Reporters, concat!(env!("OUT_DIR"), "/Reporters.json")
 }
 sol! {
     #![sol(all_derives = true)]

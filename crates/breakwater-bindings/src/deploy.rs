@@ -10,9 +10,10 @@ mod plan;
 mod proxy;
 mod run;
 
-pub use config::{Ceiling, Config, ConfigError, CouncilConfig, PoolConfig, TimelockConfig};
+pub use config::{Ceiling, Config, ConfigError, CouncilConfig, DisputesConfig, PoolConfig, TimelockConfig};
 pub use plan::{
-    Deployment, Done, Governance, IDENTITY_REGISTRAR, LISTER, Plan, PlanError, REGISTRAR, Step, plan,
+    Deployment, Disputes, Done, Governance, IDENTITY_REGISTRAR, LISTER, Plan, PlanError, REGISTRAR, Step,
+    plan,
 };
 pub use proxy::{PRESIGNED, PRESIGNED_COST_WEI, PROXY, PROXY_CODE, PROXY_SIGNER};
 pub use run::{Answer, Chain, Deployer, Progress, RunError, run};

@@ -107,6 +107,7 @@ fn default_config(chain_id: u64, account: Address) -> Config {
         heavy_bps: u16::MAX,
         claim_window_s: 30 * 86_400,
         ceilings: Vec::new(),
+        disputes: None,
         pools: Vec::new(),
     }
 }

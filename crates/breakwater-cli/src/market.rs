@@ -310,6 +310,7 @@ async fn deploy(local: &mut Local, cast: &Cast, asset: Address, setup: Setup) ->
         heavy_bps: u16::MAX,
         claim_window_s: CLAIM_WINDOW,
         ceilings: Vec::new(),
+        disputes: None,
         pools: vec![pool_config(cast, asset, setup)],
     };
     let plan = deploy::plan(&config)?;

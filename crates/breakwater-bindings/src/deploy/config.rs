@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::contracts::Factory;
 use crate::decimal;
 
+mod disputes;
+
+pub use disputes::DisputesConfig;
+
 /// Everything that the addresses of a deployment follow from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -49,6 +53,9 @@ pub struct Config {
     /// Most that may be open on a rung before it goes to the assembly; what is not named has no room at all.
     #[serde(default)]
     pub ceilings: Vec<Ceiling>,
+    /// Who decides where no proof does; none: only proofs do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disputes: Option<DisputesConfig>,
     /// Pools that the factory makes.
     #[serde(default)]
     pub pools: Vec<PoolConfig>,
@@ -220,6 +227,9 @@ impl Config {
             not_zero("ceilings.asset", ceiling.asset)?;
             let known = (1..=3).contains(&ceiling.rung);
             range("ceilings.rung", "1 to 3", ceiling.rung.into(), known)?;
+        }
+        if let Some(disputes) = &self.disputes {
+            disputes.check(self)?;
         }
         for (index, pool) in self.pools.iter().enumerate() {
             if self.pools[..index].iter().any(|other| other.name == pool.name) {

@@ -62,6 +62,9 @@ pub struct Deployment {
     /// The council's contracts, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub governance: Option<Governance>,
+    /// Reporters, quorum rung and assembly, if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disputes: Option<Disputes>,
     /// Pools of the configuration by name.
     pub pools: BTreeMap<String, Address>,
     /// What all of it was made from.
@@ -73,7 +76,14 @@ impl Deployment {
     pub fn contracts(&self) -> Vec<Address> {
         let fixed =
             [self.catalog, self.incidents, self.policies, self.proof_rung, self.history, self.factory];
-        fixed.into_iter().chain(self.pools.values().copied()).collect()
+        let disputes = self.disputes.iter().flat_map(|to| [to.reporters, to.quorum_rung, to.assembly]);
+        fixed.into_iter().chain(disputes).chain(self.pools.values().copied()).collect()
+    }
+
+    /// The contracts that the incidents are wired to, each with its number in `Rung`.
+    pub fn rungs(&self) -> Vec<(Address, u8)> {
+        let proof = [(self.proof_rung, PROOF_RUNG)];
+        proof.into_iter().chain(self.disputes.iter().flat_map(Disputes::rungs)).collect()
     }
 
     /// What contracts are linked to.
@@ -146,6 +156,7 @@ pub fn plan(config: &Config) -> Result<Plan, PlanError> {
     let mut steps = Steps { config, steps: Vec::new() };
     let mut deployment = steps.contracts()?;
     steps.signals(&mut deployment)?;
+    steps.disputes(&mut deployment)?;
     steps.wire(&deployment);
     steps.limits(&deployment);
     steps.roles(&deployment);
@@ -204,6 +215,7 @@ impl Steps<'_> {
             tranche_code: Address::ZERO,
             factory: Address::ZERO,
             governance,
+            disputes: None,
             pools: BTreeMap::new(),
             config: config.clone(),
         };
@@ -230,13 +242,10 @@ impl Steps<'_> {
     }
 
     fn wire(&mut self, to: &Deployment) {
-        let wire = Incidents::wireCall {
-            policies_: to.policies,
-            contracts: vec![to.proof_rung],
-            rungs: vec![PROOF_RUNG],
-        };
+        let (contracts, rungs) = to.rungs().into_iter().unzip();
+        let wire = Incidents::wireCall { policies_: to.policies, contracts, rungs };
         let done = answer(to.incidents, &Incidents::policiesCall {}, to.policies.abi_encode());
-        self.call("wire the incidents to policies and proof rung", to.incidents, &wire, done);
+        self.call("wire the incidents to policies and rungs", to.incidents, &wire, done);
     }
 
     /// What only the timelock sets from the hand-over on.
@@ -348,7 +357,9 @@ fn answer(to: Address, view: &impl SolCall, expected: Vec<u8>) -> Done {
 }
 
 mod council;
+mod disputes;
 #[cfg(test)]
 mod tests;
 
 pub use council::{Governance, IDENTITY_REGISTRAR};
+pub use disputes::Disputes;

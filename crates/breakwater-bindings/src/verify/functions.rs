@@ -8,13 +8,13 @@ use alloy::sol_types::SolError;
 use super::{Check, Finding, Verdict, VerifyError, council};
 use crate::artifact::{Artifact, ArtifactError};
 use crate::contracts::{AccessManager, Catalog, Pool};
-use crate::deploy::{Answer, Chain, IDENTITY_REGISTRAR, LISTER, REGISTRAR};
+use crate::deploy::{Answer, Chain, Disputes, IDENTITY_REGISTRAR, LISTER, REGISTRAR};
 
 /// An account that holds no role.
 const STRANGER: Address = Address::repeat_byte(0x5a);
 
 /// Every function that a role guards, and the role; nothing else may be guarded.
-const GUARDED: [(&str, &str, u64); 13] = [
+const GUARDED: [(&str, &str, u64); 18] = [
     ("Catalog", "listGauge", LISTER),
     ("Catalog", "listTrigger", LISTER),
     ("Catalog", "registerPool", REGISTRAR),
@@ -32,10 +32,16 @@ const GUARDED: [(&str, &str, u64); 13] = [
     // For later polls, within bounds.
     ("Signal", "setTerms", 0),
     ("Signal", "setAuthority", 0),
+    // Closed by itself after the first call; the others say who signs and touch no bond.
+    ("Reporters", "wire", 0),
+    ("Reporters", "admit", 0),
+    ("Reporters", "remove", 0),
+    ("Reporters", "setQuorum", 0),
+    ("Reporters", "setAuthority", 0),
 ];
 
 /// Contracts that hold or move money: no function of theirs may be guarded by a role.
-const MONEY: [&str; 5] = ["Pool", "PoolDesk", "Tranche", "Policies", "Factory"];
+const MONEY: [&str; 7] = ["Pool", "PoolDesk", "Tranche", "Policies", "Factory", "QuorumRung", "Assembly"];
 
 /// Tries every function of every contract.
 pub(super) async fn check<C: Chain>(check: &mut Check<'_, C>) -> Result<(), VerifyError<C::Error>> {
@@ -114,6 +120,7 @@ async fn contracts<C: Chain>(
         ("ProofRung", to.proof_rung),
         ("Factory", to.factory),
     ];
+    contracts.extend(to.disputes.iter().flat_map(Disputes::codes));
     contracts.extend(to.governance.iter().flat_map(council::codes));
     for pool in to.pools.values() {
         contracts.push(("Pool", *pool));

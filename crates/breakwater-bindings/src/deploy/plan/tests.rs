@@ -1,7 +1,8 @@
 use alloy::primitives::B256;
 
 use super::*;
-use crate::deploy::{CouncilConfig, TimelockConfig};
+use crate::contracts::Reporters;
+use crate::deploy::{CouncilConfig, DisputesConfig, TimelockConfig};
 
 pub(crate) fn config() -> Config {
     let account = Address::repeat_byte;
@@ -24,6 +25,7 @@ pub(crate) fn config() -> Config {
         heavy_bps: 2_500,
         claim_window_s: 604_800,
         ceilings: vec![Ceiling { rung: 3, asset: account(7), most: 1_000 }],
+        disputes: None,
         pools: vec![pool("one")],
     }
 }
@@ -204,4 +206,80 @@ fn a_council_has_the_bounds_of_its_contracts() {
     let mut config = with_council();
     config.council.as_mut().unwrap().guardian = Address::ZERO;
     assert!(plan(&config).is_ok());
+}
+
+fn disputes() -> DisputesConfig {
+    DisputesConfig {
+        bond_asset: Address::repeat_byte(0x20),
+        sink: Address::repeat_byte(0x21),
+        quorum: 3,
+        min_bond: 100_000_000_000,
+        unbond_delay_s: 45 * 86_400,
+        prover_bps: 3_000,
+        report_bond: 50_000_000_000,
+        challenge_bond: 5_000_000_000,
+        stake_token: Address::repeat_byte(0x22),
+        commit_time_s: 2 * 86_400,
+        reveal_time_s: 2 * 86_400,
+        unstake_delay_s: 14 * 86_400,
+        stake_quorum_bps: 1_000,
+        slash_bps: 1_000,
+    }
+}
+
+#[test]
+fn disputes_have_their_contracts_and_rungs() {
+    assert_eq!(plan(&config()).unwrap().deployment.disputes, None);
+    let config = Config { disputes: Some(disputes()), ..config() };
+    let plan = plan(&config).unwrap();
+    let made = plan.deployment.disputes.clone().unwrap();
+    let step = |part: &str| plan.steps.iter().position(|step| step.name.contains(part)).unwrap();
+    let wire = Incidents::wireCall::abi_decode(&plan.steps[step("wire the incidents")].data).unwrap();
+    assert_eq!(wire.contracts, [plan.deployment.proof_rung, made.quorum_rung, made.assembly]);
+    assert_eq!(wire.rungs, [0, 3, 4]);
+    let users = Reporters::wireCall::abi_decode(&plan.steps[step("wire the reporters")].data).unwrap();
+    assert_eq!(users.users, [made.quorum_rung]);
+    assert!(step("create Assembly") < step("wire the incidents"));
+    assert!(step("wire the reporters") < step("give up"));
+    assert!(
+        [made.reporters, made.quorum_rung, made.assembly]
+            .iter()
+            .all(|contract| plan.deployment.contracts().contains(contract))
+    );
+    let text = serde_json::to_string(&plan.deployment).unwrap();
+    assert_eq!(serde_json::from_str::<Deployment>(&text).unwrap(), plan.deployment);
+}
+
+#[test]
+fn what_the_contracts_of_disputes_refuse_is_refused_before() {
+    type Break = fn(&mut DisputesConfig);
+    let cases: [(Break, &str); 17] = [
+        (|c| c.bond_asset = Address::ZERO, "bondAsset"),
+        (|c| c.sink = Address::ZERO, "sink"),
+        (|c| c.stake_token = Address::ZERO, "stakeToken"),
+        (|c| c.quorum = 0, "quorum"),
+        (|c| c.quorum = 33, "quorum"),
+        (|c| (c.min_bond, c.report_bond) = (0, 0), "minBond"),
+        (|c| c.prover_bps = 5_001, "proverBps"),
+        (|c| c.report_bond = c.min_bond + 1, "reportBond"),
+        (|c| c.challenge_bond = 0, "challengeBond"),
+        (|c| c.unbond_delay_s = 604_800 + 15 * (21_600 + 151_200) - 1, "unbondDelayS"),
+        (|c| c.commit_time_s = 3_599, "commitTimeS"),
+        (|c| c.reveal_time_s = 14 * 86_400 + 1, "revealTimeS"),
+        (|c| c.unstake_delay_s = 8 * 86_400 - 1, "unstakeDelayS"),
+        (|c| c.unstake_delay_s = 180 * 86_400 + 1, "unstakeDelayS"),
+        (|c| c.stake_quorum_bps = 0, "stakeQuorumBps"),
+        (|c| c.slash_bps = 0, "slashBps"),
+        (|c| c.slash_bps = 10_001, "slashBps"),
+    ];
+    for (break_it, field) in cases {
+        let mut disputes = disputes();
+        break_it(&mut disputes);
+        match plan(&Config { disputes: Some(disputes), ..config() }) {
+            Err(PlanError::Config(error)) => {
+                assert!(error.to_string().contains(&format!("disputes.{field} ")), "{field}: {error}");
+            }
+            other => panic!("{field}: {other:?}"),
+        }
+    }
 }
