@@ -12,7 +12,7 @@ use alloy::sol_types::{SolCall, SolError, SolEvent};
 
 use crate::artifact::{Artifact, ArtifactError};
 use crate::contracts::{Catalog, Incidents, Policies, Pool, ProofRung, Wording};
-use crate::deploy::{Answer, Chain, Deployment, PlanError, clone, plan};
+use crate::deploy::{Answer, Chain, Deployment, Disputes, PlanError, clone, plan};
 
 /// How a check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -158,11 +158,12 @@ impl<C: Chain> Check<'_, C> {
 
         let logs = self.chain.logs(to.incidents, to.from_block).await.map_err(at("logs"))?;
         let wired: Vec<Incidents::Wired> = events(&logs);
-        let only = wired.len() == 1 && wired[0].rungContracts == [to.proof_rung];
-        self.note("wiring", only, "ProofRung is the only rung that was ever wired");
+        let (contracts, rungs): (Vec<Address>, Vec<u8>) = to.rungs().into_iter().unzip();
+        let only = wired.len() == 1 && wired[0].rungContracts == contracts && wired[0].rungs == rungs;
+        let named = if to.disputes.is_some() { "ProofRung, QuorumRung and Assembly" } else { "ProofRung" };
+        self.note("wiring", only, &format!("{named}: no other rung was ever wired"));
 
-        let again =
-            Incidents::wireCall { policies_: to.policies, contracts: vec![to.proof_rung], rungs: vec![0] };
+        let again = Incidents::wireCall { policies_: to.policies, contracts, rungs };
         let answer = self.call(to.timelock, to.incidents, &again).await?;
         let refused =
             matches!(answer, Answer::Reverted(data) if data.as_ref() == Incidents::AlreadyWired::SELECTOR);

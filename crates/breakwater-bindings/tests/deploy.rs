@@ -11,7 +11,7 @@ use alloy::sol_types::SolCall;
 use breakwater_bindings::deploy::{Answer, Chain, Governance, LISTER, PROXY, Progress, RunError, plan, run};
 use breakwater_bindings::verify::{Finding, Verdict, verify};
 use breakwater_bindings::{AccessManager, Catalog, Config, Deployment, Incidents, TimelockController};
-use local::{Local, config, with_council};
+use local::{Local, config, with_council, with_disputes};
 use serde_json::Value;
 
 async fn deploy(local: &Local) -> (Config, Deployment) {
@@ -98,6 +98,28 @@ async fn what_somebody_changed_is_found() {
     assert!(
         broken(&verify(&local, &other).await.unwrap()).iter().any(|finding| finding.check == "addresses")
     );
+}
+
+/// What decides disputes is created, wired and checked with the rest, and it is done once.
+#[tokio::test(flavor = "multi_thread")]
+async fn disputes_stand_with_the_rest() {
+    let Some(local) = Local::start("disputes", &[]) else { return };
+    let config = with_disputes(&local).await;
+    let plan = plan(&config).unwrap();
+    let deployment = run(&plan, &local, |_, _| {}).await.unwrap();
+    let findings = verify(&local, &deployment).await.unwrap();
+    let others: Vec<&Finding> = findings.iter().filter(|f| f.verdict != Verdict::Holds).collect();
+    assert!(others.is_empty(), "{others:?}");
+    for name in ["Reporters at", "QuorumRung at", "Assembly at", "QuorumRung and Assembly: no other rung"] {
+        assert!(findings.iter().any(|finding| finding.what.contains(name)), "{name}");
+    }
+    let again = run(&plan, &local, |step, progress| assert_eq!(progress, Progress::Skipped, "{}", step.name));
+    assert_eq!(again.await.unwrap().disputes, deployment.disputes);
+
+    // A deployment file that names no disputes does not pass for this one.
+    let other = Deployment { disputes: None, ..deployment };
+    let findings = verify(&local, &other).await.unwrap();
+    assert!(broken(&findings).iter().any(|finding| finding.what.contains("no other rung")), "{findings:?}");
 }
 
 /// With a council the same holds, and the timelock is nobody's but the council's.

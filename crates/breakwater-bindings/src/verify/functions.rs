@@ -8,7 +8,7 @@ use alloy::sol_types::SolError;
 use super::{Check, Finding, Verdict, VerifyError, council};
 use crate::artifact::{Artifact, ArtifactError};
 use crate::contracts::{AccessManager, Catalog, Pool};
-use crate::deploy::{Answer, Chain, IDENTITY_REGISTRAR, LISTER, REGISTRAR};
+use crate::deploy::{Answer, Chain, Disputes, IDENTITY_REGISTRAR, LISTER, REGISTRAR};
 
 /// An account that holds no role.
 const STRANGER: Address = Address::repeat_byte(0x5a);
@@ -38,6 +38,12 @@ const GUARDED: [(&str, &str, u64); 19] = [
     // For later polls, within bounds.
     ("Signal", "setTerms", 0),
     ("Signal", "setAuthority", 0),
+    // Closed by itself after the first call; the others say who signs and touch no bond.
+    ("Reporters", "wire", 0),
+    ("Reporters", "admit", 0),
+    ("Reporters", "remove", 0),
+    ("Reporters", "setQuorum", 0),
+    ("Reporters", "setAuthority", 0),
 ];
 
 /// Contracts that hold or move money: no function of theirs may be guarded by a role.
@@ -123,6 +129,7 @@ async fn contracts<C: Chain>(
         ("Underwriting", to.underwriting),
         ("Router", to.router),
     ];
+    contracts.extend(to.disputes.iter().flat_map(Disputes::codes));
     contracts.extend(to.governance.iter().flat_map(council::codes));
     for pool in to.pools.values() {
         contracts.push(("Pool", *pool));

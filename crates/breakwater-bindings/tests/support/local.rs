@@ -6,7 +6,7 @@ use alloy::primitives::{Address, B256, Bytes, Log, U256};
 use alloy::rpc::types::{Filter, TransactionReceipt};
 use alloy::sol_types::{SolCall, SolConstructor};
 use breakwater_bindings::deploy::{
-    Answer, Ceiling, Chain, CouncilConfig, Deployer, PoolConfig, Step, TimelockConfig,
+    Answer, Ceiling, Chain, CouncilConfig, Deployer, DisputesConfig, PoolConfig, Step, TimelockConfig,
 };
 use breakwater_bindings::{Config, errors};
 use breakwater_chain::{Anvil, AnvilError, ChainError, Endpoints};
@@ -177,6 +177,29 @@ pub async fn config(local: &Local) -> Config {
             curator_fee_bps: 0,
         }],
     }
+}
+
+/// The same, with reporters and an assembly.
+pub async fn with_disputes(local: &Local) -> Config {
+    let mut config = config(local).await;
+    let token = config.pools[0].asset;
+    config.disputes = Some(DisputesConfig {
+        bond_asset: token,
+        sink: Address::repeat_byte(0xde),
+        quorum: 3,
+        min_bond: 10_000_000_000,
+        unbond_delay_s: 4 * WEEK,
+        prover_bps: 3_000,
+        report_bond: 5_000_000_000,
+        challenge_bond: 1_000_000_000,
+        stake_token: token,
+        commit_time_s: 3_600,
+        reveal_time_s: 3_600,
+        unstake_delay_s: WEEK,
+        stake_quorum_bps: 1_000,
+        slash_bps: 1_000,
+    });
+    config
 }
 
 /// The same, with a council in place of the timelock's proposers.
