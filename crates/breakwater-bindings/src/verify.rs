@@ -129,10 +129,8 @@ impl<C: Chain> Check<'_, C> {
         ] {
             self.code(name, address).await?;
         }
-        if let Some(disputes) = &to.disputes {
-            self.code("Reporters", disputes.reporters).await?;
-            self.code("QuorumRung", disputes.quorum_rung).await?;
-            self.code("Assembly", disputes.assembly).await?;
+        for (name, address) in to.disputes.iter().flat_map(Disputes::codes) {
+            self.code(name, address).await?;
         }
         if let Some(certificate) = self.ask(to.wording, &Wording::certificateCall {}).await? {
             self.code("Certificate", certificate).await?;

@@ -14,7 +14,7 @@ use crate::deploy::{Answer, Chain, Disputes, IDENTITY_REGISTRAR, LISTER, REGISTR
 const STRANGER: Address = Address::repeat_byte(0x5a);
 
 /// Every function that a role guards, and the role; nothing else may be guarded.
-const GUARDED: [(&str, &str, u64); 19] = [
+const GUARDED: [(&str, &str, u64); 24] = [
     ("Catalog", "listGauge", LISTER),
     ("Catalog", "listTrigger", LISTER),
     ("Catalog", "admit", LISTER),
@@ -47,7 +47,8 @@ const GUARDED: [(&str, &str, u64); 19] = [
 ];
 
 /// Contracts that hold or move money: no function of theirs may be guarded by a role.
-const MONEY: [&str; 6] = ["Pool", "PoolDesk", "Tranche", "Policies", "Factory", "Router"];
+const MONEY: [&str; 8] =
+    ["Pool", "PoolDesk", "Tranche", "Policies", "Factory", "Router", "QuorumRung", "Assembly"];
 
 /// Tries every function of every contract.
 pub(super) async fn check<C: Chain>(check: &mut Check<'_, C>) -> Result<(), VerifyError<C::Error>> {

@@ -25,6 +25,11 @@ pub struct Disputes {
 }
 
 impl Disputes {
+    /// Each contract with its artifact's name.
+    pub(crate) fn codes(&self) -> [(&'static str, Address); 3] {
+        [("Reporters", self.reporters), ("QuorumRung", self.quorum_rung), ("Assembly", self.assembly)]
+    }
+
     /// The rungs to wire to the incidents.
     pub(super) fn rungs(&self) -> [(Address, u8); 2] {
         [(self.quorum_rung, QUORUM_RUNG), (self.assembly, ASSEMBLY)]
