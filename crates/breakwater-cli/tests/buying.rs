@@ -149,18 +149,3 @@ fn a_position_consents_to_a_buyer() {
     let wording = stage.look(&["wording", "--product", &product]);
     assert!(stdout(&wording).starts_with("# Position cover"), "{}", stdout(&wording));
 }
-
-/// `docs/cli.md` and the README show what this prints; run it with `--ignored --nocapture` to renew them.
-#[test]
-#[ignore = "prints what the documentation shows"]
-fn the_path_of_a_buyer_as_the_readme_shows_it() {
-    let stage = Stage::build();
-    stage.open_for_business();
-    let product = stage.product.to_string();
-    let owner = stage.address(Who::Buyer).to_string();
-    let wanted = ["--product", &product, "--sum", "10000", "--days", "30"];
-    print!("{}", stdout(&stage.look(&[&["quote"][..], &wanted].concat())));
-    print!("{}", stdout(&stage.run(Who::Buyer, &[&["buy"][..], &wanted, &["--dry-run"]].concat())));
-    print!("{}", stdout(&stage.run(Who::Buyer, &[&["buy"][..], &wanted].concat())));
-    print!("{}", stdout(&stage.look(&["policies", "--owner", &owner])));
-}
