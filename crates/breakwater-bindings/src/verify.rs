@@ -116,7 +116,6 @@ impl<C: Chain> Check<'_, C> {
             ("Catalog", to.catalog),
             ("Incidents", to.incidents),
             ("Policies", to.policies),
-            ("ProofRung", to.proof_rung),
             ("Bookings", to.bookings),
             ("PoolDesk", to.pool_desk),
             ("Pool", to.pool_code),
@@ -129,7 +128,8 @@ impl<C: Chain> Check<'_, C> {
         ] {
             self.code(name, address).await?;
         }
-        for (name, address) in to.disputes.iter().flat_map(Disputes::codes) {
+        let machines = to.machines().map(|(name, address, _)| (name, address));
+        for (name, address) in machines.into_iter().chain(to.disputes.iter().flat_map(Disputes::codes)) {
             self.code(name, address).await?;
         }
         if let Some(certificate) = self.ask(to.wording, &Wording::certificateCall {}).await? {
@@ -158,8 +158,9 @@ impl<C: Chain> Check<'_, C> {
         let wired: Vec<Incidents::Wired> = events(&logs);
         let (contracts, rungs): (Vec<Address>, Vec<u8>) = to.rungs().into_iter().unzip();
         let only = wired.len() == 1 && wired[0].rungContracts == contracts && wired[0].rungs == rungs;
-        let named = if to.disputes.is_some() { "ProofRung, QuorumRung and Assembly" } else { "ProofRung" };
-        self.note("wiring", only, &format!("{named}: no other rung was ever wired"));
+        let people = if to.disputes.is_some() { ", QuorumRung and Assembly" } else { "" };
+        let machines = to.machines().map(|(name, ..)| name).join(", ");
+        self.note("wiring", only, &format!("{machines}{people}: no other rung was ever wired"));
 
         let again = Incidents::wireCall { policies_: to.policies, contracts, rungs };
         let answer = self.call(to.timelock, to.incidents, &again).await?;
@@ -173,18 +174,6 @@ impl<C: Chain> Check<'_, C> {
                 to.policies,
                 "Policies",
                 self.ask(to.policies, &Policies::incidentsCall {}).await?,
-                to.incidents,
-            ),
-            (
-                to.proof_rung,
-                "ProofRung",
-                self.ask(to.proof_rung, &ProofRung::historyCall {}).await?,
-                to.history,
-            ),
-            (
-                to.proof_rung,
-                "ProofRung",
-                self.ask(to.proof_rung, &ProofRung::incidentsCall {}).await?,
                 to.incidents,
             ),
             (
@@ -202,6 +191,13 @@ impl<C: Chain> Check<'_, C> {
         ];
         for (_, name, got, expected) in pairs {
             self.note("wiring", got == Some(expected), &format!("{name} knows {expected}"));
+        }
+        for (name, rung, _) in to.machines() {
+            // Every rung has these views, and the same selectors.
+            let history = self.ask(rung, &ProofRung::historyCall {}).await?;
+            let incidents = self.ask(rung, &ProofRung::incidentsCall {}).await?;
+            let knows = (history, incidents) == (Some(to.history), Some(to.incidents));
+            self.note("wiring", knows, &format!("{name} knows {} and {}", to.history, to.incidents));
         }
         Ok(())
     }

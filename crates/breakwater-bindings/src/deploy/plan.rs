@@ -23,6 +23,10 @@ pub const REGISTRAR: u64 = 2;
 const ADMIN: u64 = 0;
 /// `Rung.Proof`.
 const PROOF_RUNG: u8 = 0;
+/// `Rung.Feed`.
+const FEED_RUNG: u8 = 1;
+/// `Rung.Canary`.
+const CANARY_RUNG: u8 = 2;
 
 /// Addresses of a deployment and what they follow from; its JSON form is what other tools read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +54,14 @@ pub struct Deployment {
     pub policies: Address,
     /// `ProofRung`.
     pub proof_rung: Address,
+    /// `FeedRung`: prices that stay below a strike.
+    pub feed_rung: Address,
+    /// `SeriesRung`: impermanent loss between two times.
+    pub series_rung: Address,
+    /// `OracleRung`: liquidations at a price that was wrong.
+    pub oracle_rung: Address,
+    /// `CanaryRung`: positions that cannot be withdrawn.
+    pub canary_rung: Address,
     /// The library that pools are linked to.
     pub bookings: Address,
     /// `PoolDesk`, the colder half of the code that all pools run.
@@ -83,16 +95,27 @@ pub struct Deployment {
 impl Deployment {
     /// The contracts whose logs tell the state; pools that were made later are named in the factory's.
     pub fn contracts(&self) -> Vec<Address> {
-        let fixed =
-            [self.catalog, self.incidents, self.policies, self.proof_rung, self.history, self.factory];
+        let fixed = [self.catalog, self.incidents, self.policies, self.history, self.factory];
+        let machines = self.machines().map(|(_, address, _)| address);
         let disputes = self.disputes.iter().flat_map(|to| [to.reporters, to.quorum_rung, to.assembly]);
-        fixed.into_iter().chain(disputes).chain(self.pools.values().copied()).collect()
+        fixed.into_iter().chain(machines).chain(disputes).chain(self.pools.values().copied()).collect()
     }
 
     /// The contracts that the incidents are wired to, each with its number in `Rung`.
     pub fn rungs(&self) -> Vec<(Address, u8)> {
-        let proof = [(self.proof_rung, PROOF_RUNG)];
-        proof.into_iter().chain(self.disputes.iter().flat_map(Disputes::rungs)).collect()
+        let machines = self.machines().map(|(_, address, rung)| (address, rung));
+        machines.into_iter().chain(self.disputes.iter().flat_map(Disputes::rungs)).collect()
+    }
+
+    /// Name, address and number of each rung that needs nobody's word, in the order of the wiring.
+    pub fn machines(&self) -> [(&'static str, Address, u8); 5] {
+        [
+            ("ProofRung", self.proof_rung, PROOF_RUNG),
+            ("FeedRung", self.feed_rung, FEED_RUNG),
+            ("SeriesRung", self.series_rung, FEED_RUNG),
+            ("OracleRung", self.oracle_rung, FEED_RUNG),
+            ("CanaryRung", self.canary_rung, CANARY_RUNG),
+        ]
     }
 
     /// What contracts are linked to.
@@ -206,7 +229,8 @@ impl Steps<'_> {
         let policies = Policies::constructorCall { catalog_: catalog, incidents_: incidents };
         let policies = self.create("Policies", &policies.abi_encode())?;
         let rung = ProofRung::constructorCall { history_: history, catalog_: catalog, incidents_: incidents };
-        let proof_rung = self.create("ProofRung", &rung.abi_encode())?;
+        // All rungs are made with the same three.
+        let rung = rung.abi_encode();
         let mut to = Deployment {
             chain_id: config.chain_id,
             from_block: 0,
@@ -217,7 +241,11 @@ impl Steps<'_> {
             catalog,
             incidents,
             policies,
-            proof_rung,
+            proof_rung: self.create("ProofRung", &rung)?,
+            feed_rung: self.create("FeedRung", &rung)?,
+            series_rung: self.create("SeriesRung", &rung)?,
+            oracle_rung: self.create("OracleRung", &rung)?,
+            canary_rung: self.create("CanaryRung", &rung)?,
             bookings: self.create("Bookings", &[])?,
             pool_desk: Address::ZERO,
             pool_code: Address::ZERO,

@@ -124,12 +124,12 @@ async fn contracts<C: Chain>(
         ("Catalog", to.catalog),
         ("Incidents", to.incidents),
         ("Policies", to.policies),
-        ("ProofRung", to.proof_rung),
         ("Factory", to.factory),
         ("TreatyFactory", to.treaty_factory),
         ("Underwriting", to.underwriting),
         ("Router", to.router),
     ];
+    contracts.extend(to.machines().map(|(name, address, _)| (name, address)));
     contracts.extend(to.disputes.iter().flat_map(Disputes::codes));
     contracts.extend(to.governance.iter().flat_map(council::codes));
     for pool in to.pools.values() {

@@ -81,6 +81,24 @@ fn pools_of_the_same_terms_differ_by_name() {
 }
 
 #[test]
+fn every_rung_is_made_and_wired_once() {
+    let plan = plan(&config()).unwrap();
+    let rungs = plan.deployment.machines();
+    let mut addresses = rungs.map(|(_, address, _)| address).to_vec();
+    addresses.sort_unstable();
+    addresses.dedup();
+    assert_eq!(addresses.len(), rungs.len());
+    for (name, address, _) in rungs {
+        let step = plan.steps.iter().find(|step| step.name == format!("create {name}")).unwrap();
+        assert_eq!(step.done, Done::Code(address), "{name}");
+    }
+    let wire = plan.steps.iter().find(|step| step.name.starts_with("wire the incidents")).unwrap();
+    let call = Incidents::wireCall::abi_decode(&wire.data).unwrap();
+    assert_eq!(call.contracts, rungs.map(|(_, address, _)| address));
+    assert_eq!(call.rungs, rungs.map(|(_, _, rung)| rung));
+}
+
+#[test]
 fn the_admin_role_is_given_up_last_before_the_pools() {
     let plan = plan(&config()).unwrap();
     let names: Vec<&str> = plan.steps.iter().map(|step| step.name.as_str()).collect();
@@ -238,8 +256,9 @@ fn disputes_have_their_contracts_and_rungs() {
     let made = plan.deployment.disputes.clone().unwrap();
     let step = |part: &str| plan.steps.iter().position(|step| step.name.contains(part)).unwrap();
     let wire = Incidents::wireCall::abi_decode(&plan.steps[step("wire the incidents")].data).unwrap();
-    assert_eq!(wire.contracts, [plan.deployment.proof_rung, made.quorum_rung, made.assembly]);
-    assert_eq!(wire.rungs, [0, 3, 4]);
+    let machines = plan.deployment.machines().map(|(_, address, _)| address);
+    assert_eq!(wire.contracts, [machines.as_slice(), &[made.quorum_rung, made.assembly]].concat());
+    assert_eq!(wire.rungs, [0, 1, 1, 1, 2, 3, 4]);
     let users = Reporters::wireCall::abi_decode(&plan.steps[step("wire the reporters")].data).unwrap();
     assert_eq!(users.users, [made.quorum_rung]);
     assert!(step("create Assembly") < step("wire the incidents"));
