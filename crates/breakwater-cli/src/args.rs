@@ -160,6 +160,8 @@ pub(crate) struct Deploy {
 pub(crate) enum Role {
     /// Watches gauges, asserts, answers, finalises and settles
     Keeper,
+    /// Measures what no proof decides, signs it, and posts it with the signatures of others
+    Reporter,
 }
 
 /// Which daemon to run.
@@ -168,7 +170,8 @@ pub(crate) struct Node {
     /// What it does
     #[arg(long, value_enum)]
     pub(crate) role: Role,
-    /// TOML with `deployment`, `journal`, and perhaps `rpc_urls`, `poll_seconds`, `confirmations`, `traffic_from`
+    /// TOML with `deployment`, `journal`, and perhaps `rpc_urls`, `poll_seconds`, `confirmations`, `traffic_from`,
+    /// `signatures`, `sign_after_blocks`, `refusals`, `challenge`
     #[arg(long, value_name = "FILE")]
     pub(crate) config: PathBuf,
     /// JSON-RPC address in place of the file's; several are cross-checked
@@ -180,6 +183,12 @@ pub(crate) struct Node {
         value_delimiter = ','
     )]
     pub(crate) rpc_urls: Vec<String>,
+    /// Directory in which reporters and keepers leave signatures for one another, in place of the file's
+    #[arg(long, value_name = "DIR")]
+    pub(crate) signatures: Option<PathBuf>,
+    /// Reporter: challenge reports that say too much, at its own expense
+    #[arg(long)]
+    pub(crate) challenge: bool,
     #[command(flatten)]
     pub(crate) wallet: Wallet,
 }

@@ -58,12 +58,14 @@ impl LocalKeeper {
                 incidents: market.deployment.incidents,
                 policies: market.deployment.policies,
                 proof_rung: market.deployment.proof_rung,
+                quorum: None,
                 from_block: market.deployment.from_block,
                 traffic_from: market.deployment.from_block,
             },
             dwell: DWELL,
             store,
             sender,
+            desk: None,
         };
         Ok(Self { keeper: Keeper::new(parts).await?, _journal: None })
     }

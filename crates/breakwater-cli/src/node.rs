@@ -1,15 +1,18 @@
-//! `breakwater node`: the keeper as a daemon, until it is told to stop.
+//! `breakwater node`: a keeper or a reporter as a daemon, until it is told to stop.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use alloy::rpc::types::TransactionRequest;
+use alloy::signers::local::PrivateKeySigner;
 use alloy::sol_types::SolCall;
 use breakwater_bindings::{Deployment, Incidents};
 use breakwater_chain::{Endpoints, SendEvent, SendOptions, Sender};
 use breakwater_evm::{Reader, RpcSource, Rules};
-use breakwater_node::{Contracts, Keeper, KeeperParts, NodeError, Seen, TickReport};
+use breakwater_node::{
+    Contracts, DeskParts, Keeper, KeeperParts, NodeError, QuorumContracts, ReporterParts, Seen, TickReport,
+};
 use breakwater_store::{Identity, Store};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -28,7 +31,7 @@ const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(2);
 /// Longest such pause.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
-/// What a keeper's configuration file says.
+/// What a node's configuration file says.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -37,7 +40,7 @@ struct File {
     rpc_urls: Vec<String>,
     /// What `breakwater deploy --out` wrote.
     deployment: PathBuf,
-    /// The keeper's SQLite file.
+    /// The node's SQLite file.
     journal: PathBuf,
     /// First block whose traffic tells who holds claims [default: the deployment's].
     traffic_from: Option<u64>,
@@ -47,6 +50,21 @@ struct File {
     /// Blocks after which a transaction counts as final.
     #[serde(default = "confirmations_default")]
     confirmations: u64,
+    /// The directory in which nodes leave signatures for one another.
+    signatures: Option<PathBuf>,
+    /// Reporter: blocks between a reading and the signature over it.
+    #[serde(default = "sign_after_default")]
+    sign_after_blocks: u64,
+    /// Reporter: a directory; while a gauge's id is the name of a file in it, nothing is signed about the gauge.
+    refusals: Option<PathBuf>,
+    /// Reporter: whether reports that say too much are challenged.
+    #[serde(default)]
+    challenge: bool,
+}
+
+/// An hour on Ethereum, in which a person may look.
+fn sign_after_default() -> u64 {
+    300
 }
 
 fn poll_default() -> u64 {
@@ -59,14 +77,17 @@ fn confirmations_default() -> u64 {
 
 /// Runs a role until the process is interrupted or terminated.
 pub(crate) async fn node(asked: &Node, screen: &Screen) -> Result<Outcome, Failure> {
-    let Role::Keeper = asked.role;
+    let name = match asked.role {
+        Role::Keeper => "keeper",
+        Role::Reporter => "reporter",
+    };
     let file = config(asked)?;
     let urls = if asked.rpc_urls.is_empty() { file.rpc_urls.clone() } else { asked.rpc_urls.clone() };
     let rpc = Rpc { urls };
     let endpoints = connect::endpoints(&rpc)?;
     let deployment = deploy::read(&file.deployment)?;
     let mut keeper = start(asked, &file, &rpc, endpoints, &deployment).await?;
-    screen.say(format!("keeper resumes after block {}", grouped(keeper.tip().number())));
+    screen.say(format!("{name} resumes after block {}", grouped(keeper.tip().number())));
     let stop = stopped();
     tokio::pin!(stop);
     let mut errors = 0;
@@ -90,7 +111,7 @@ pub(crate) async fn node(asked: &Node, screen: &Screen) -> Result<Outcome, Failu
             () = tokio::time::sleep(pause) => {}
         }
     }
-    screen.say(format!("keeper stops after block {}", grouped(keeper.tip().number())));
+    screen.say(format!("{name} stops after block {}", grouped(keeper.tip().number())));
     Ok(Outcome::Ok)
 }
 
@@ -109,6 +130,7 @@ async fn start(
             .right("an endpoint of the deployment's chain")
             .more(MORE));
     }
+    let desk = desk(asked, file, deployment, &signer)?;
     let identity = Identity { chain_id, genesis: genesis.hash(), deployment: deployment.incidents };
     let store = Store::open(&file.journal, identity).await.map_err(|error| {
         Failure::new(format!("journal {}: {error}", file.journal.display()))
@@ -131,14 +153,45 @@ async fn start(
             incidents: deployment.incidents,
             policies: deployment.policies,
             proof_rung: deployment.proof_rung,
+            quorum: deployment.disputes.as_ref().map(|disputes| QuorumContracts {
+                rung: disputes.quorum_rung,
+                reporters: disputes.reporters,
+            }),
             from_block: deployment.from_block,
             traffic_from: file.traffic_from.unwrap_or(deployment.from_block),
         },
         dwell,
         store,
         sender,
+        desk,
     };
     Keeper::new(parts).await.map_err(|error| broken(&error))
+}
+
+/// The node's part in the quorum; a keeper without a directory of signatures has none.
+fn desk(
+    asked: &Node,
+    file: &File,
+    deployment: &Deployment,
+    signer: &PrivateKeySigner,
+) -> Result<Option<DeskParts>, Failure> {
+    let signatures = asked.signatures.as_ref().or(file.signatures.as_ref()).cloned();
+    let reports = asked.role == Role::Reporter;
+    let refuse = |wrong: &str, right: &str| Failure::usage(wrong).right(right).more(MORE);
+    if (reports || signatures.is_some()) && deployment.disputes.is_none() {
+        return Err(refuse("the deployment has no reporters", "a deployment with `disputes`"));
+    }
+    let Some(signatures) = signatures else {
+        let right = "--signatures DIR, or `signatures` in the configuration";
+        return if reports { Err(refuse("no directory for signatures", right)) } else { Ok(None) };
+    };
+    let reporter = reports.then(|| ReporterParts {
+        key: signer.clone(),
+        sign_after: file.sign_after_blocks,
+        refusals: file.refusals.clone(),
+        challenge: asked.challenge || file.challenge,
+    });
+    Ok(Some(DeskParts { signatures, reporter }))
 }
 
 async fn dwell(endpoints: &Endpoints, deployment: &Deployment) -> Result<u64, Failure> {
@@ -170,6 +223,20 @@ fn tell(report: &TickReport, screen: &Screen) {
                     "incident": id.to_string(), "block": block, "gauge": incident.gauge,
                     "loss": incident.live.loss.to_string(), "base": incident.live.base.to_string(),
                     "standing": format!("{:?}", incident.standing),
+                }),
+            ),
+            Seen::Measured { gauge, onset, reading, base, loss, sign_at } => (
+                "measured",
+                json!({
+                    "gauge": gauge, "onset": onset, "reading": reading, "base": base.to_string(),
+                    "loss": loss.to_string(), "sign_at": sign_at,
+                }),
+            ),
+            Seen::Withheld { gauge, why } => ("withheld", json!({ "gauge": gauge, "why": why })),
+            Seen::Overstated { id, reported, found } => (
+                "overstated",
+                json!({
+                    "incident": id.to_string(), "reported": reported.to_string(), "found": found.to_string(),
                 }),
             ),
             Seen::Reorganised { to } => ("reorganised", json!({ "to": to })),

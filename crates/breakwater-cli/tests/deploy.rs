@@ -136,7 +136,7 @@ fn the_documented_configuration_is_one() {
     let page = include_str!("../../../docs/deploying.md");
     let blocks: Vec<&str> =
         page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    assert_eq!(blocks.len(), 3);
+    assert_eq!(blocks.len(), 4);
     let config: Config = toml::from_str(blocks[0]).unwrap();
     config.check().unwrap();
     // The second block stands in the place of the first one's tables of the same names.
@@ -146,4 +146,6 @@ fn the_documented_configuration_is_one() {
     config.check().unwrap();
     let keeper: Value = toml::from_str(blocks[2]).unwrap();
     assert_eq!(keeper["poll_seconds"], 2);
+    let reporter: Value = toml::from_str(blocks[3]).unwrap();
+    assert_eq!(reporter["sign_after_blocks"], 300);
 }

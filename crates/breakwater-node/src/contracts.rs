@@ -13,15 +13,27 @@ pub struct Contracts {
     pub policies: Address,
     /// Losses from proofs.
     pub proof_rung: Address,
+    /// Losses that reporters sign for, where there are any.
+    pub quorum: Option<QuorumContracts>,
     /// The first block of the deployment's logs.
     pub from_block: u64,
     /// The first block whose traffic tells the holders of enumerated gauges.
     pub traffic_from: u64,
 }
 
+/// Where reports of the quorum go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuorumContracts {
+    /// `QuorumRung`.
+    pub rung: Address,
+    /// `Reporters`.
+    pub reporters: Address,
+}
+
 impl Contracts {
     /// Those whose logs the keeper reads.
-    pub(crate) fn emitters(&self) -> [Address; 4] {
-        [self.catalog, self.incidents, self.policies, self.proof_rung]
+    pub(crate) fn emitters(&self) -> Vec<Address> {
+        let fixed = [self.catalog, self.incidents, self.policies, self.proof_rung];
+        fixed.into_iter().chain(self.quorum.map(|quorum| quorum.rung)).collect()
     }
 }

@@ -47,6 +47,22 @@ pub enum NodeError {
         /// What is wrong with it.
         error: serde_json::Error,
     },
+    /// Signatures cannot be left or found.
+    #[error("signatures at {}: {reason}", path.display())]
+    Mailbox {
+        /// The file or directory.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A contract answers with something else than it should.
+    #[error("answer of {contract}: {error}; is this node of the deployment's version?")]
+    Answer {
+        /// The contract.
+        contract: Address,
+        /// What is wrong with it.
+        error: alloy::sol_types::Error,
+    },
     /// Evidence cannot be put together.
     #[error("evidence for {what}: {reason}")]
     Evidence {
@@ -65,6 +81,8 @@ impl NodeError {
             Self::Send(error) => error.is_transient(),
             Self::Store(error) => error.is_transient(),
             Self::Evm(EvmError::Source(error)) => error.can_heal(),
+            // A disk that is full or away comes back without this node's doing.
+            Self::Mailbox { .. } => true,
             _ => false,
         }
     }

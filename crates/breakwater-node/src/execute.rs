@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use alloy::consensus::Transaction as _;
 use alloy::primitives::{Address, B256, Bytes, U256};
+use alloy::rpc::types::TransactionRequest;
 use alloy::sol_types::SolCall;
 use breakwater_bindings::contracts::{Incidents, Policies, Pool, ProofRung};
-use breakwater_chain::{ActionKey, ActionState, Head, Journal as _, SendError, SendRequest};
+use breakwater_chain::{ActionKey, ActionState, ChainError, Head, Journal as _, SendError, SendRequest};
 use breakwater_prove::block::BlockProof;
 use breakwater_prove::evidence::{CALLDATA_BYTES_MAX, Delivery, Evidence, EvidenceError, position_reads};
 use breakwater_prove::gauge::{Form, GaugeSpec, holders_hash};
@@ -15,7 +16,7 @@ use crate::error::NodeError;
 use crate::heads::Heads;
 use crate::keeper::{Keeper, plan_of};
 use crate::known::Standing;
-use crate::plan::Plan;
+use crate::plan::{Errand, Plan};
 use crate::report::{Sent, TickReport};
 
 /// Gas beyond the calldata's for an assertion: header, walks, and the bookings of its pools.
@@ -48,6 +49,8 @@ enum Outcome {
     Send(Vec<Call>),
     /// Somebody else did it, or its blocks are gone.
     Abandon(String),
+    /// Its time has not come.
+    Wait,
 }
 
 impl Keeper {
@@ -65,6 +68,7 @@ impl Keeper {
                 Err(error) => Outcome::Abandon(error.to_string()),
             };
             match outcome {
+                Outcome::Wait => {}
                 Outcome::Abandon(reason) => {
                     tracing::info!(%key, %reason, "given up");
                     let mut change = self.store.change().await?;
@@ -151,9 +155,9 @@ impl Keeper {
                 let gas = BASE_GAS + SETTLE_GAS * policies.len() as u64;
                 Ok(plain(self.deployment.policies, &call, gas))
             }
-            Plan::Finalise { incident } => {
+            Plan::Finalise { incident, .. } => {
                 let standing = self.known.incidents.get(incident).map(|known| known.standing);
-                if standing != Some(Standing::Dwelling) {
+                if !matches!(standing, Some(Standing::Dwelling | Standing::Disputed { .. })) {
                     return Ok(Outcome::Abandon("it dwells no more".into()));
                 }
                 Ok(plain(self.deployment.incidents, &Incidents::finaliseCall { id: *incident }, BASE_GAS))
@@ -162,10 +166,32 @@ impl Keeper {
                 Ok(plain(*pool, &Pool::rollCall { product: *product }, UPKEEP_GAS))
             }
             Plan::Upkeep { pool, product: None, .. } => Ok(plain(*pool, &Pool::accrueCall {}, UPKEEP_GAS)),
+            // The desk takes it up, tick by tick.
+            Plan::Report { .. } => Ok(Outcome::Wait),
+            Plan::Carry { calls, .. } => self.errands(calls, head).await,
             Plan::CloseBooking { incident, pool } => {
                 Ok(plain(*pool, &Pool::closeBookingCall { incident: *incident }, BASE_GAS))
             }
         }
+    }
+
+    /// Errands as calls; a single one is tried first, since others may have carried the same.
+    async fn errands(&self, errands: &[Errand], head: &Head) -> Result<Outcome, NodeError> {
+        if let [errand] = errands {
+            let request = TransactionRequest::default()
+                .from(self.sender.address())
+                .to(errand.to)
+                .input(errand.data.clone().into());
+            match self.endpoints.call(head, &request).await {
+                Ok(_) => {}
+                Err(error @ ChainError::Reverted { .. }) => {
+                    return Ok(Outcome::Abandon(format!("it would revert: {error}")));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let calls = errands.iter().map(|errand| call(errand.to, errand.data.to_vec(), 0, errand.gas));
+        Ok(Outcome::Send(calls.collect()))
     }
 
     /// Whether an assertion of the gauge is signed and not mined yet.

@@ -17,8 +17,9 @@ use serde_json::{Value, json};
 use crate::contracts::Contracts;
 use crate::error::NodeError;
 use crate::heads::Heads;
-use crate::known::{Known, KnownIncident, SPAN_DWELLS, Standing, Terms};
+use crate::known::{Cover, Known, KnownIncident, SPAN_DWELLS, Standing, Terms};
 use crate::plan::{Phase, Plan};
+use crate::quorum::{Desk, DeskParts};
 use crate::report::{Seen, TickReport};
 use crate::subject::{Shown, Subject};
 use crate::watch::{Intent, Live};
@@ -45,6 +46,7 @@ pub struct Keeper {
     pub(crate) known: Known,
     pub(crate) subjects: BTreeMap<B256, Subject>,
     pub(crate) follower: Follower,
+    pub(crate) desk: Option<Desk>,
     reader: Reader,
     rules: Rules,
 }
@@ -65,6 +67,8 @@ pub struct KeeperParts {
     pub store: Arc<Store>,
     /// Who pays for transactions.
     pub sender: Sender<Arc<Store>>,
+    /// Its part in the quorum; none without a quorum rung. A node that reports does nothing else.
+    pub desk: Option<DeskParts>,
 }
 
 impl Keeper {
@@ -73,7 +77,11 @@ impl Keeper {
     /// # Errors
     /// When the chain or the journal cannot be read.
     pub async fn new(parts: KeeperParts) -> Result<Self, NodeError> {
-        let KeeperParts { endpoints, reader, rules, deployment, dwell, store, sender } = parts;
+        let KeeperParts { endpoints, reader, rules, deployment, dwell, store, sender, desk } = parts;
+        let desk = match (deployment.quorum, desk) {
+            (Some(at), Some(parts)) => Some(Desk::open(&endpoints, at, parts).await?),
+            _ => None,
+        };
         let heads = store.heads().await?;
         let follower = if heads.is_empty() {
             let first = endpoints.head_at(deployment.from_block, None).await?;
@@ -92,6 +100,7 @@ impl Keeper {
             known: Known::new(dwell),
             subjects: BTreeMap::new(),
             follower,
+            desk,
             reader,
             rules,
         };
@@ -129,6 +138,7 @@ impl Keeper {
         for event in self.sender.tick(&head).await? {
             self.sent(event, &head, &mut report).await?;
         }
+        self.consult(&head, &mut report).await?;
         self.execute(&head, &mut report).await?;
         report.head = head.number();
         Ok(report)
@@ -166,13 +176,23 @@ impl Keeper {
         for gauge in gauges {
             self.observe(gauge, &known, head, &mut plans, report).await?;
         }
-        plans.extend(self.duties(&known, head));
+        if self.is_reporter() {
+            // A reporter's word and a keeper's purse are apart: others assert, answer and settle.
+            plans.retain(|plan| matches!(plan, Plan::Report { .. }));
+        } else {
+            plans.extend(self.duties(&known, head));
+        }
         for plan in &plans {
             self.plan(&mut change, plan, head).await?;
         }
         change.commit().await?;
         self.known = known;
         Ok(())
+    }
+
+    /// Whether it measures and signs, and does nothing else.
+    fn is_reporter(&self) -> bool {
+        self.desk.as_ref().is_some_and(|desk| desk.reporter.is_some())
     }
 
     /// Logs of a block, in order, from receipts that hash to the header's root.
@@ -228,6 +248,7 @@ impl Keeper {
         report: &mut TickReport,
     ) -> Result<(), NodeError> {
         let heads = Heads::new(&self.follower, head.clone());
+        let reports = self.is_reporter();
         let Some(subject) = self.subjects.get_mut(&gauge) else { return Ok(()) };
         let since = match (known.dwelling(gauge), subject.watch.onset()) {
             (Some((_, incident)), _) => incident.live.onset,
@@ -242,6 +263,9 @@ impl Keeper {
             Shown::Reading(reading) => reading,
             Shown::Undecided(why) => {
                 subject.watch.forget();
+                if reports {
+                    plans.extend(finding(subject, &self.endpoints, &heads, gauge, &holders).await?);
+                }
                 report.seen.push(Seen::Undecided { gauge, block: head.number(), why });
                 return Ok(());
             }
@@ -253,13 +277,14 @@ impl Keeper {
         };
         let mut wanted = BTreeSet::new();
         let intent = if let Some((id, incident)) = known.dwelling(gauge) {
+            // What reporters said is theirs to revise.
             let live = incident.live.clone();
             wanted.extend([live.onset, live.onset + 1, live.reading]);
             match onset_readings(subject, &self.endpoints, &heads, live.onset, &holders).await? {
-                Some((a, next)) => {
+                Some((a, next)) if !incident.by_quorum => {
                     subject.watch.dwelling(&live, a, next, now).map(|intent| (intent, Some(id)))
                 }
-                None => None,
+                _ => None,
             }
         } else {
             let floor = known.onset_floor(gauge);
@@ -295,11 +320,17 @@ impl Keeper {
         for (id, incident) in &known.incidents {
             let live = &incident.live;
             match incident.standing {
+                Standing::Dwelling if next > live.dwell_end && incident.by_quorum => {
+                    plans.push(Plan::Finalise { incident: *id, after: live.dwell_end });
+                }
+                Standing::Disputed { decide_by } if next > decide_by => {
+                    plans.push(Plan::Finalise { incident: *id, after: decide_by });
+                }
                 Standing::Dwelling if next > live.dwell_end => {
                     plans.extend(prove_plans(known, *id, incident, |_| true));
                     plans.extend(settle_plans(known, *id, incident, Phase::Final));
                 }
-                Standing::Dwelling if next + PROVE_AHEAD_BLOCKS > live.dwell_end => {
+                Standing::Dwelling if next + PROVE_AHEAD_BLOCKS > live.dwell_end && !incident.by_quorum => {
                     plans.extend(prove_plans(known, *id, incident, |_| true));
                 }
                 Standing::Final { claims_end } if head.timestamp() <= claims_end => {
@@ -327,7 +358,7 @@ impl Keeper {
     }
 
     /// Writes a plan down unless one of its attempts is known.
-    async fn plan(&self, change: &mut Change, plan: &Plan, head: &Head) -> Result<(), NodeError> {
+    pub(crate) async fn plan(&self, change: &mut Change, plan: &Plan, head: &Head) -> Result<(), NodeError> {
         let key = plan.key(0)?;
         let json = plan_json(plan, 0);
         change.plan(&key, &json, head.number()).await?;
@@ -430,6 +461,20 @@ async fn onset_readings(
     })
 }
 
+/// The finding of a block that is the first without the pins, if the one before had them.
+async fn finding(
+    subject: &mut Subject,
+    endpoints: &Endpoints,
+    heads: &Heads<'_>,
+    gauge: B256,
+    holders: &[Address],
+) -> Result<Option<Plan>, NodeError> {
+    let Some(onset) = heads.current().number().checked_sub(1) else { return Ok(None) };
+    let before = subject.show(endpoints, heads, onset, holders).await?;
+    let onset_hash = heads.at(endpoints, onset).await?.hash();
+    Ok(matches!(before, Shown::Reading(_)).then_some(Plan::Report { gauge, onset, onset_hash }))
+}
+
 /// A block in which no incident dwells.
 async fn quiet(
     subject: &mut Subject,
@@ -463,6 +508,7 @@ async fn instant_plans(
     let reading = live.reading;
     let incident = KnownIncident {
         gauge,
+        by_quorum: false,
         standing: Standing::Dwelling,
         onset_time: heads.at(endpoints, live.onset).await?.timestamp(),
         after_time: heads.at(endpoints, live.onset + 1).await?.timestamp(),
@@ -502,14 +548,20 @@ fn prove_plans(
 /// Settlement of the policies that the incident touches, in batches; an incident without any is finalised.
 fn settle_plans(known: &Known, id: U256, incident: &KnownIncident, phase: Phase) -> Vec<Plan> {
     let touched = known.touched(incident);
+    // Positions of a quorum's incident are recorded one batch after another; the others are not kept waiting.
+    let ready = |policy: &U256, cover: &Cover, terms: &Terms| {
+        let recorded = !terms.by_position || known.recorded.contains(&(id, cover.position));
+        !incident.by_quorum || recorded && !known.settled.contains(&(id, *policy))
+    };
     let policies: Vec<U256> = touched
         .iter()
+        .filter(|(policy, cover, terms)| ready(policy, cover, terms))
         .filter(|(_, _, terms)| phase == Phase::Final || terms.instant)
         .map(|(policy, ..)| *policy)
         .collect();
     if phase == Phase::Final && (policies.is_empty() || known.refuted(incident)) {
         return match incident.standing {
-            Standing::Dwelling => vec![Plan::Finalise { incident: id }],
+            Standing::Dwelling => vec![Plan::Finalise { incident: id, after: incident.live.dwell_end }],
             _ => Vec::new(),
         };
     }
@@ -519,7 +571,7 @@ fn settle_plans(known: &Known, id: U256, incident: &KnownIncident, phase: Phase)
 
 fn incident_event(id: U256, incident: &KnownIncident, block: u64, log_index: u64) -> IncidentEvent {
     let status = match incident.standing {
-        Standing::Dwelling => IncidentStatus::Dwelling,
+        Standing::Dwelling | Standing::Disputed { .. } => IncidentStatus::Dwelling,
         Standing::Voided => IncidentStatus::Voided,
         Standing::Final { .. } => IncidentStatus::Final,
     };

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::primitives::{Address, B256, Log, U256};
 use alloy::sol_types::{SolEventInterface, SolValue};
-use breakwater_bindings::contracts::{Catalog, Incidents, Policies, Pool, ProofRung};
+use breakwater_bindings::contracts::{Catalog, Incidents, Policies, Pool, ProofRung, QuorumRung};
 use breakwater_policy::measure::lambda;
 use breakwater_prove::gauge::GaugeSpec;
 
@@ -17,6 +17,9 @@ use crate::watch::Live;
 
 /// Dwells after an opening in which the loss may grow beyond its peak; `Incidents` has the same number.
 pub(crate) const SPAN_DWELLS: u64 = 8;
+
+/// `Rung.Quorum`.
+const QUORUM_RUNG: u8 = 3;
 
 /// Terms of a product, as far as the keeper acts on them.
 #[derive(Clone, Debug)]
@@ -41,6 +44,11 @@ pub(crate) struct Cover {
 pub enum Standing {
     /// Open to answers.
     Dwelling,
+    /// With the assembly.
+    Disputed {
+        /// If the assembly has not decided by the end of this block, what was asserted stands.
+        decide_by: u64,
+    },
     /// Refuted for good.
     Voided,
     /// Final; claims are open up to this time, in seconds.
@@ -55,6 +63,8 @@ pub enum Standing {
 pub struct KnownIncident {
     /// Its gauge.
     pub gauge: B256,
+    /// Whether reporters opened it.
+    pub by_quorum: bool,
     /// Where it stands.
     pub standing: Standing,
     /// Its measurement and the blocks that bound its answers.
@@ -83,6 +93,12 @@ pub(crate) struct Known {
     pub(crate) bookings: BTreeSet<(U256, Address)>,
     /// Hash of the holders by which an incident was measured last, and the block that did.
     pub(crate) measured: BTreeMap<U256, (B256, u64)>,
+    /// Roots of positions that were posted, and the last block in which each may be struck.
+    pub(crate) roots: BTreeMap<U256, (B256, u64)>,
+    /// Positions whose losses are recorded, by (incident, account).
+    pub(crate) recorded: BTreeSet<(U256, Address)>,
+    /// Policies that were settled, by (incident, policy).
+    pub(crate) settled: BTreeSet<(U256, U256)>,
     dwell: u64,
 }
 
@@ -114,6 +130,9 @@ impl Known {
             Ok(())
         } else if log.address == deployment.proof_rung {
             self.rung(ProofRung::ProofRungEvents::decode_log(log).map_err(malformed)?.data, number);
+            Ok(())
+        } else if deployment.quorum.is_some_and(|quorum| quorum.rung == log.address) {
+            self.quorum(QuorumRung::QuorumRungEvents::decode_log(log).map_err(malformed)?.data);
             Ok(())
         } else if self.pools.contains(&log.address) {
             self.pool(log.address, Pool::PoolEvents::decode_log(log).map_err(malformed)?.data);
@@ -203,6 +222,9 @@ impl Known {
             Policies::PoliciesEvents::Cancelled(cancelled) => {
                 self.covers.remove(&cancelled.id);
             }
+            Policies::PoliciesEvents::Settled(settled) => {
+                self.settled.insert((settled.incident, settled.id));
+            }
             _ => {}
         }
     }
@@ -210,6 +232,21 @@ impl Known {
     fn rung(&mut self, event: ProofRung::ProofRungEvents, number: u64) {
         if let ProofRung::ProofRungEvents::Measured(measured) = event {
             self.measured.insert(measured.id, (measured.reading.holders, number));
+        }
+    }
+
+    fn quorum(&mut self, event: QuorumRung::QuorumRungEvents) {
+        match event {
+            QuorumRung::QuorumRungEvents::PositionsPosted(posted) => {
+                self.roots.insert(posted.id, (posted.root, posted.pendingEnd));
+            }
+            QuorumRung::QuorumRungEvents::PositionsStruck(struck) => {
+                self.roots.remove(&struck.id);
+            }
+            QuorumRung::QuorumRungEvents::PositionsDropped(dropped) => {
+                self.roots.remove(&dropped.id);
+            }
+            _ => {}
         }
     }
 
@@ -243,6 +280,7 @@ impl Known {
                 };
                 let incident = KnownIncident {
                     gauge: opened.gauge,
+                    by_quorum: opened.rung == QUORUM_RUNG,
                     standing: Standing::Dwelling,
                     live,
                     onset_time: m.onsetTime,
@@ -261,6 +299,29 @@ impl Known {
                     live.dwell_end = revised.dwellEnd;
                     (incident.onset_time, incident.after_time) = (m.onsetTime, m.afterTime);
                 }
+            }
+            Incidents::IncidentsEvents::Delayed(delayed) => {
+                if let Some(incident) = self.incidents.get_mut(&delayed.id) {
+                    incident.live.dwell_end = delayed.dwellEnd;
+                }
+            }
+            Incidents::IncidentsEvents::Overruled(overruled) => {
+                if let Some(incident) = self.incidents.get_mut(&overruled.id) {
+                    incident.live.loss = overruled.loss;
+                    incident.live.dwell_end = overruled.dwellEnd;
+                }
+            }
+            Incidents::IncidentsEvents::Disputed(disputed) => {
+                self.stand(disputed.id, Standing::Disputed { decide_by: disputed.decideBy });
+            }
+            Incidents::IncidentsEvents::Decided(decided) => {
+                if let Some(incident) = self.incidents.get_mut(&decided.id) {
+                    incident.live.loss = decided.loss;
+                }
+                self.stand(decided.id, Standing::Final { claims_end: decided.claimsEnd.into() });
+            }
+            Incidents::IncidentsEvents::PositionProven(proven) => {
+                self.recorded.insert((proven.id, proven.account));
             }
             Incidents::IncidentsEvents::Voided(voided) => self.stand(voided.id, Standing::Voided),
             Incidents::IncidentsEvents::Finalised(finalised) => {

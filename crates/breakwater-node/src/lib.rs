@@ -15,14 +15,16 @@ mod heads;
 mod keeper;
 mod known;
 mod plan;
+mod quorum;
 mod report;
 mod subject;
 mod watch;
 
-pub use contracts::Contracts;
+pub use contracts::{Contracts, QuorumContracts};
 pub use error::NodeError;
 pub use keeper::{ATTEMPTS_MAX, Keeper, KeeperParts, PROVE_BATCH, SETTLE_BATCH};
 pub use known::{KnownIncident, Standing};
-pub use plan::{Phase, Plan};
+pub use plan::{Errand, Phase, Plan};
+pub use quorum::{DeskParts, READ_EVERY_BLOCKS, ReporterParts};
 pub use report::{Seen, Sent, TickReport};
 pub use watch::{Intent, Live, Onset, Watch};

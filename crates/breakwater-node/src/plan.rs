@@ -1,7 +1,7 @@
 //! What the keeper has decided to send: written to the journal before anything is built from it.
 
 use alloy::hex;
-use alloy::primitives::{Address, B256, U256, keccak256};
+use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use breakwater_chain::{ActionKey, ActionKeyError};
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +57,9 @@ pub enum Plan {
     Finalise {
         /// The incident.
         incident: U256,
+        /// The last block before it: a great payout waits twice, a dispute once more.
+        #[serde(default)]
+        after: u64,
     },
     /// Bring a pool's days up to now, once a week: the next booking pays for those that nobody rolled.
     Upkeep {
@@ -67,6 +70,22 @@ pub enum Plan {
         /// Weeks since the epoch.
         week: u64,
     },
+    /// Measure what was lost since the pins of a gauge changed, and sign for it; only a reporter plans it.
+    Report {
+        /// The gauge.
+        gauge: B256,
+        /// The last block with the pins.
+        onset: u64,
+        /// Its hash: after a reorganisation it is another finding.
+        onset_hash: B256,
+    },
+    /// Carry to the chain what reporters signed, or object to it.
+    Carry {
+        /// What it is about; the key.
+        topic: String,
+        /// One call after another.
+        calls: Vec<Errand>,
+    },
     /// Give back what nobody is owed any more.
     CloseBooking {
         /// The incident.
@@ -74,6 +93,17 @@ pub enum Plan {
         /// The pool.
         pool: Address,
     },
+}
+
+/// One call of [`Plan::Carry`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Errand {
+    /// The contract.
+    pub to: Address,
+    /// Calldata.
+    pub data: Bytes,
+    /// Gas beyond the calldata's.
+    pub gas: u64,
 }
 
 /// When a policy is settled.
@@ -105,8 +135,11 @@ impl Plan {
                 format!("settle:{incident}:instant:{reading}")
             }
             Self::Settle { incident, phase: Phase::Final, .. } => format!("settle:{incident}:final"),
-            Self::Finalise { incident } => format!("finalise:{incident}"),
+            Self::Finalise { incident, after } => format!("finalise:{incident}:{after}"),
             Self::Upkeep { pool, week, .. } => format!("upkeep:{pool}:{week}"),
+            Self::Report { gauge, onset, .. } => format!("report:{gauge}:{onset}"),
+            // Which signatures go along makes no other action of it.
+            Self::Carry { topic, .. } => return ActionKey::new(format!("{topic}#{attempt}")),
             Self::CloseBooking { incident, pool } => format!("close:{incident}:{pool}"),
         };
         // The derived form names every field, so two plans share a digest only if they are the same.
@@ -121,6 +154,9 @@ impl Plan {
 
     /// Whether trying again can help when the transaction reverted.
     pub fn bears_retry(&self) -> bool {
-        !matches!(self, Self::Settle { phase: Phase::Instant { .. }, .. } | Self::Upkeep { .. })
+        !matches!(
+            self,
+            Self::Settle { phase: Phase::Instant { .. }, .. } | Self::Upkeep { .. } | Self::Carry { .. }
+        )
     }
 }

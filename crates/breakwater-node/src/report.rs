@@ -56,6 +56,37 @@ pub enum Seen {
         /// How it stands now.
         incident: KnownIncident,
     },
+    /// What this reporter found to be lost since a gauge's pins changed; it signs unless its operator refuses.
+    Measured {
+        /// The gauge.
+        gauge: B256,
+        /// The last block with the pins.
+        onset: u64,
+        /// The block that was read.
+        reading: u64,
+        /// Gauge units.
+        base: u128,
+        /// Gauge units.
+        loss: u128,
+        /// The block from which it is signed.
+        sign_at: u64,
+    },
+    /// Something that this reporter does not sign.
+    Withheld {
+        /// The gauge.
+        gauge: B256,
+        /// Why, in words.
+        why: String,
+    },
+    /// A report says that more was lost than this reporter finds.
+    Overstated {
+        /// The incident.
+        id: U256,
+        /// What the report says, gauge units.
+        reported: u128,
+        /// What this reporter finds, gauge units.
+        found: u128,
+    },
     /// Blocks fell out of the chain.
     Reorganised {
         /// The newest block that stayed.

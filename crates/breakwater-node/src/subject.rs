@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256, KECCAK256_EMPTY};
 use breakwater_chain::{Endpoints, Head};
 use breakwater_evm::BlockReplay;
 use breakwater_prove::block::BlockProof;
 use breakwater_prove::compiler::HolderIndex;
-use breakwater_prove::gauge::{Form, GaugeSpec, ReadError, Reading};
+use breakwater_prove::gauge::{Form, GaugeSpec, ReadError, Reading, Words};
 
 use crate::error::NodeError;
 use crate::heads::Heads;
@@ -79,6 +79,19 @@ impl Subject {
             Err(ReadError::Undecided(why)) => Shown::Undecided(why.to_string()),
             Err(other) => Shown::Unreadable(other.to_string()),
         })
+    }
+
+    /// What block `number` shows by these holders, whatever code and pinned words it has.
+    pub(crate) async fn found(
+        &mut self,
+        endpoints: &Endpoints,
+        heads: &Heads<'_>,
+        number: u64,
+        holders: &[Address],
+    ) -> Result<Result<Reading, ReadError>, NodeError> {
+        let proof = self.proof(endpoints, heads, number, holders).await?;
+        let words = proof.words(&self.spec.reads(holders))?;
+        Ok(as_found(&self.spec, &words).read_later(&words, holders))
     }
 
     /// Holders with a claim in a block, ascending: the others add nothing but proof bytes. Empty unless the gauge
@@ -158,6 +171,19 @@ impl Subject {
             self.watch.forget();
         }
     }
+}
+
+/// The gauge as if it pinned the code and the words that a block has.
+fn as_found(spec: &GaugeSpec, words: &Words) -> GaugeSpec {
+    let mut spec = spec.clone();
+    for (index, (account, found)) in (0..).zip(spec.accounts.iter_mut().zip(&words.accounts)) {
+        let plain = found.code_hash == KECCAK256_EMPTY;
+        account.code_hash = if plain { B256::ZERO } else { found.code_hash };
+        // The pins of an account come first among its words.
+        let pins = spec.pins.iter_mut().filter(|pin| pin.account == index);
+        pins.zip(&found.slots).for_each(|(pin, word)| pin.value = B256::from(*word));
+    }
+    spec
 }
 
 /// The holder's proven claim in this block, gauge units; zero if it is not proven.

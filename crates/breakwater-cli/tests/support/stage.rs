@@ -57,15 +57,22 @@ impl Stage {
     pub(crate) fn build() -> Self {
         let arguments =
             DemoToken::constructorCall { name: "Dollar".into(), symbol: "dUSD".into(), decimals_: 6 };
-        Self::build_with([DemoToken::BYTECODE.as_ref(), &arguments.abi_encode()].concat())
+        Self::build_with([DemoToken::BYTECODE.as_ref(), &arguments.abi_encode()].concat(), false)
+    }
+
+    /// The same with reporters, a quorum rung and an assembly.
+    pub(crate) fn build_disputed() -> Self {
+        let arguments =
+            DemoToken::constructorCall { name: "Dollar".into(), symbol: "dUSD".into(), decimals_: 6 };
+        Self::build_with([DemoToken::BYTECODE.as_ref(), &arguments.abi_encode()].concat(), true)
     }
 
     /// The same on another asset: the artifact of a token of six decimals that anyone may mint.
     pub(crate) fn build_on(token: &str) -> Self {
-        Self::build_with(super::author::creation_code(token).to_vec())
+        Self::build_with(super::author::creation_code(token).to_vec(), false)
     }
 
-    fn build_with(asset: Vec<u8>) -> Self {
+    fn build_with(asset: Vec<u8>, disputed: bool) -> Self {
         let anvil = Anvil::builder().hardfork("prague").start().unwrap();
         let runtime = Runtime::new().unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -81,7 +88,7 @@ impl Stage {
         };
         stage.mine(1);
         stage.asset = stage.create(asset);
-        stage.deploy();
+        stage.deploy(disputed);
         stage.gauge = stage.list_gauge();
         stage.product = stage.list_product();
         for who in [Who::Curator, Who::Underwriter, Who::Buyer, Who::Other] {
@@ -243,7 +250,8 @@ impl Stage {
         self.send_raw(from, Some(to), call.abi_encode().into());
     }
 
-    fn send_raw(&self, from: Address, to: Option<Address>, data: Bytes) -> Value {
+    /// Sends as an account whose key anvil has.
+    pub(crate) fn send_raw(&self, from: Address, to: Option<Address>, data: Bytes) -> Value {
         let transaction = TransactionRequest {
             from: Some(from),
             to: to.map(Into::into),
@@ -293,14 +301,24 @@ impl Stage {
         serde_json::from_value(receipt["contractAddress"].clone()).unwrap()
     }
 
-    fn deploy(&mut self) {
+    fn deploy(&mut self, disputed: bool) {
         let deployer = self.address(Who::Deployer);
-        let config = json!({
-            "chainId": "31337", "deployer": deployer, "salt": B256::ZERO, "lister": deployer,
-            "dwellBlocks": "8", "claimWindowS": (30 * DAY).to_string(),
+        let mut config = json!({
+            "chainId": "31337", "deployer": deployer, "salt": B256::ZERO, "lister": deployer, "guardian": Address::ZERO,
+            "dwellBlocks": "8", "quorumWindowBlocks": "10", "assemblyWindowBlocks": "7200",
+            "guardianDelayBlocks": "10", "heavyBps": "65535", "claimWindowS": (30 * DAY).to_string(),
             "timelock": { "minDelayS": "1", "proposers": [deployer], "executors": [Address::ZERO] },
             "pools": [self.pool_config("dollars")],
         });
+        if disputed {
+            config["ceilings"] = json!([{ "rung": "3", "asset": self.asset, "most": "1000000000000" }]);
+            config["disputes"] = json!({
+                "bondAsset": self.asset, "sink": Address::repeat_byte(0xdd), "quorum": "2", "minBond": "1000000",
+                "unbondDelayS": (60 * DAY).to_string(), "proverBps": "5000", "reportBond": "100000",
+                "challengeBond": "1000000", "stakeToken": self.asset, "commitTimeS": "3600",
+                "revealTimeS": "3600", "unstakeDelayS": "14400", "stakeQuorumBps": "1000", "slashBps": "1000",
+            });
+        }
         let (file, out) = (self.path("config.json"), self.path("deployment.json"));
         std::fs::write(&file, config.to_string()).unwrap();
         let key = self.key(Who::Deployer);
@@ -379,7 +397,7 @@ impl Stage {
         id
     }
 
-    fn list_product(&self) -> B256 {
+    pub(crate) fn list_product(&self) -> B256 {
         let terms = Catalog::Product {
             gauge: self.gauge,
             kind: 0,
