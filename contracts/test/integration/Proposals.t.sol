@@ -188,11 +188,12 @@ contract ProposalsTest is Chamber {
         );
         _guarded("Signal", address(signal), "setAuthority(address) setTerms(uint8,uint16) ");
         string[] memory found = _restricted("Catalog", address(catalog));
-        assertEq(found.length, 4);
-        assertTrue(vm.contains(found[0], "listGauge("));
-        assertTrue(vm.contains(found[1], "listTrigger("));
-        assertEq(found[2], "registerPool(address)");
-        assertEq(found[3], "setAuthority(address)");
+        assertEq(found.length, 5);
+        assertEq(found[0], "admit(bytes32,address)");
+        assertTrue(vm.contains(found[1], "listGauge("));
+        assertTrue(vm.contains(found[2], "listTrigger("));
+        assertEq(found[3], "registerPool(address)");
+        assertEq(found[4], "setAuthority(address)");
     }
 
     /// @dev All that the council may call, in one proposal: not a word of a policy, of an incident, of a pool or of
@@ -201,6 +202,7 @@ contract ProposalsTest is Chamber {
         Proposal memory p = proposal("everything", address(catalog), _listing(_protocolTerms()));
         also(p, address(catalog), _listingOf(_successor()));
         also(p, address(catalog), abi.encodeCall(catalog.registerPool, (address(bwr))));
+        also(p, address(catalog), abi.encodeCall(catalog.admit, (gauge, address(pool))));
         also(p, address(signal), abi.encodeCall(signal.setTerms, (ISignal.Mode.Quadratic, 1)));
         also(
             p, address(manager), abi.encodeCall(manager.grantRole, (IDENTITY_REGISTRAR, address(timelock), 0))
