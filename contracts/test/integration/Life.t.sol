@@ -182,6 +182,7 @@ contract LifeTest is Fixture {
     function test_sixteenPoolsAreBookedAtOnce() public {
         for (uint256 i; i < 15; ++i) {
             Pool other = makePool(usd, 1_000_000e6);
+            catalog.admit(gauge, address(other));
             underwrite(other, product, 500_000e6);
         }
         address[] memory pools = catalog.poolsOf(gauge);
