@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{artifacts, mutants, review, steps, tidy, tools};
+use crate::{artifacts, mutants, steps, tidy, tools};
 
 /// A named step of the test run.
 type Step = (&'static str, fn() -> Result<()>);
@@ -41,8 +41,7 @@ pub(crate) fn run(long: bool, only: Option<&str>) -> Result<()> {
             ]),
         )?;
         mutants::run(None)?;
-        review::run()?;
-        passed += 3;
+        passed += 2;
     }
     println!("steps: {passed} passed, 0 failed");
     Ok(())
