@@ -6,7 +6,9 @@ import {Times} from "breakwater/interfaces/ILadder.sol";
 import {LadderFixture} from "../LadderFixture.sol";
 import {Climbers} from "./handlers/Climbers.sol";
 
-/// @notice The state machine above the proof, with everybody on it at once.
+/// @notice The state machine above the proof, with everybody on it at once. Its steps are cheap, so that it takes many.
+/// forge-config: default.invariant.runs = 12
+/// forge-config: default.invariant.depth = 400
 contract LadderInvariants is LadderFixture {
     Climbers private climbers;
     bytes4[] private actions;
@@ -26,6 +28,9 @@ contract LadderInvariants is LadderFixture {
             climbers.open.selector,
             climbers.hold.selector,
             climbers.hold.selector,
+            climbers.revise.selector,
+            climbers.revise.selector,
+            climbers.revise.selector,
             climbers.overrule.selector,
             climbers.decide.selector,
             climbers.decide.selector,
@@ -54,9 +59,10 @@ contract LadderInvariants is LadderFixture {
                 .call(abi.encodePacked(actions[uint256(keccak256(abi.encode(i))) % actions.length]));
             assertTrue(ok);
         }
-        bytes32[13] memory all = [
+        bytes32[14] memory all = [
             bytes32("open"),
             "hold",
+            "revise",
             "overrule",
             "decide",
             "escalate",
@@ -81,6 +87,8 @@ contract LadderInvariants is LadderFixture {
     /// @notice While it is disputed an incident pays no more than what nobody disputes.
     function invariant_a_dispute_pays_only_its_undisputed_part() public view {
         _kept("paid above undisputed");
+        _kept("above a challenge");
+        _kept("undisputed below the threshold");
     }
 
     /// @notice Whoever decides a dispute decides between what was undisputed and what was asserted, and that is what the

@@ -12,6 +12,8 @@ contract Climbers is Base {
     struct Told {
         uint128 undisputed; // when the dispute began
         uint128 asserted;
+        uint128 lowest; // of all challenges
+        bool challenged;
     }
 
     uint64 private constant BLOCK_TIME = 12;
@@ -53,22 +55,33 @@ contract Climbers is Base {
 
     function hold() external {
         (uint256 id, Incident memory i) = _some();
+        uint128 undisputed = uint128(_draw(uint256(i.loss) + 1));
         vm.prank(i.rungContract);
-        try _incidents.hold(id, uint128(_draw(uint256(i.loss) + 1))) {
+        try _incidents.hold(id, undisputed) {
             ++done["hold"];
+            _challenge(id, undisputed);
+        } catch {}
+    }
+
+    function revise() external {
+        (uint256 id, Incident memory i) = _some();
+        uint64 head = uint64(vm.getBlockNumber());
+        uint64 reading = _draw(2) == 0 ? i.reading : head - 1;
+        uint128 loss = uint128(_draw(uint256(BASE) + 1));
+        vm.prank(i.rungContract);
+        try _incidents.revise(id, Measurement(i.onset, reading, i.onsetTime, i.afterTime, BASE, loss, 0)) {
+            ++done["revise"];
         } catch {}
     }
 
     function overrule() external {
-        (uint256 id, Incident memory i) = _some();
-        uint128 most = _incidents.asserted(id);
-        _decided(id, i, i.rungContract, uint128(_draw(uint256(most) + 2)), true);
+        (uint256 id, Incident memory i) = _disputed();
+        _decided(id, i, i.rungContract, _near(id, i), true);
     }
 
     function decide() external {
-        (uint256 id, Incident memory i) = _some();
-        uint128 most = _incidents.asserted(id);
-        _decided(id, i, who(Rung.Assembly), uint128(_draw(uint256(most) + 2)), false);
+        (uint256 id, Incident memory i) = _disputed();
+        _decided(id, i, who(Rung.Assembly), _near(id, i), false);
     }
 
     function escalate() external {
@@ -79,6 +92,7 @@ contract Climbers is Base {
             ++done["escalate"];
             _rule(waits && i.status == Status.Dwelling && !_sent[id], "guardian");
             _sent[id] = true;
+            _challenge(id, 0);
         } catch {}
     }
 
@@ -103,7 +117,7 @@ contract Climbers is Base {
     }
 
     function consume() external {
-        (uint256 id, Incident memory i) = _some();
+        (uint256 id, Incident memory i) = _disputed();
         uint128 wanted = uint128(1 + _draw(400));
         vm.prank(_policies);
         try _incidents.consume(id, address(uint160(0xA11CE + _draw(3))), 400, wanted) returns (uint128 got) {
@@ -154,7 +168,11 @@ contract Climbers is Base {
                 ++done["delay"];
             }
             if (after_.status == Status.Disputed) {
-                (_told[id].undisputed, _told[id].asserted) = (after_.loss, i.loss);
+                Told storage told = _told[id];
+                (told.undisputed, told.asserted) = (after_.loss, i.loss);
+                _rule(!told.challenged || after_.loss <= told.lowest, "above a challenge");
+                // Below the threshold it is nothing.
+                _rule(after_.loss == 0 || after_.loss >= 100, "undisputed below the threshold");
                 ++done["dispute"];
             }
             if (i.status == Status.Disputed) {
@@ -176,7 +194,7 @@ contract Climbers is Base {
                     ? abi.encodeCall(_incidents.overrule, (id, loss))
                     : abi.encodeCall(_incidents.decide, (id, loss))
             );
-        if (ok && i.status == Status.Dwelling) freed[id] = true;
+        if (ok && i.status == Status.Dwelling) (freed[id], _told[id].challenged) = (true, false);
         if (!ok || i.status != Status.Disputed) return;
         ++done[overrules ? bytes32("overrule") : bytes32("decide")];
         Told memory told = _told[id];
@@ -188,11 +206,36 @@ contract Climbers is Base {
         _rule(_pool.booking(id).reserved == (void ? 0 : loss), "reserve");
     }
 
+    function _challenge(uint256 id, uint128 undisputed) private {
+        Told storage told = _told[id];
+        if (!told.challenged || undisputed < told.lowest) told.lowest = undisputed;
+        told.challenged = true;
+    }
+
+    /// @dev A loss within the dispute, or one unit outside of it.
+    function _near(uint256 id, Incident memory i) private returns (uint128) {
+        uint128 most = _incidents.asserted(id);
+        uint256 draw = _draw(4);
+        if (draw == 0) return most + 1;
+        if (draw == 1) return i.loss == 0 ? 0 : i.loss - 1;
+        return uint128(i.loss + _draw(uint256(most) - i.loss + 1));
+    }
+
     function _some() private returns (uint256 id, Incident memory i) {
         uint256 count = _incidents.count();
         if (count == 0) return (0, i);
         id = count - _draw(count < 6 ? count : 6);
         i = _incidents.incident(id);
+    }
+
+    /// @dev Disputes are rare, so the last of them is mostly found if there is one.
+    function _disputed() private returns (uint256 id, Incident memory i) {
+        uint256 count = _draw(3) == 0 ? 0 : _incidents.count();
+        for (uint256 k; k < 8 && k < count; ++k) {
+            i = _incidents.incident(count - k);
+            if (i.status == Status.Disputed) return (count - k, i);
+        }
+        return _some();
     }
 
     function _rule(bool holds, bytes32 rule) private {
