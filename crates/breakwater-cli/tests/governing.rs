@@ -37,7 +37,8 @@ impl Hall {
         let address = |place: usize| anvil.keys()[place].address();
         let config = json!({
             "chainId": "31337", "deployer": address(DEPLOYER), "salt": B256::ZERO, "lister": address(DEPLOYER),
-            "dwellBlocks": "8", "claimWindowS": (30 * DAY).to_string(),
+            "guardian": Address::ZERO, "dwellBlocks": "8", "quorumWindowBlocks": "10", "assemblyWindowBlocks": "7200",
+            "guardianDelayBlocks": "10", "heavyBps": "65535", "claimWindowS": (30 * DAY).to_string(),
             "timelock": { "minDelayS": (2 * DAY).to_string(), "proposers": [], "executors": [] },
             "council": {
                 "holder": address(HOLDER), "guardian": address(GUARDIAN), "identityRegistrar": address(DEPLOYER),
