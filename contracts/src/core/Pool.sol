@@ -51,6 +51,8 @@ contract Pool is PoolBase, IPool, IPoolCapital {
 
     uint256 private constant WAD = 1e18;
     uint256 private constant SENIOR = 3;
+    /// @dev Payments accrue too, and must not hang on a contract that the curator chose.
+    uint256 private constant LEVERAGE_GAS = 100_000;
 
     address public immutable policies;
     address private immutable _desk;
@@ -463,7 +465,14 @@ contract Pool is PoolBase, IPool, IPoolCapital {
         bps = Terms.leverageBps();
         address underwriting = Terms.underwriting();
         if (underwriting == address(0)) return bps;
-        return Math.min(bps, Math.max(BPS, IUnderwriting(underwriting).leverage(address(this))));
+        bytes memory data = abi.encodeCall(IUnderwriting.leverage, (address(this)));
+        uint256 certified;
+        assembly ("memory-safe") {
+            // One word is read, however much is answered; a contract that fails certifies nothing.
+            let ok := staticcall(LEVERAGE_GAS, underwriting, add(data, 32), mload(data), 0, 32)
+            if and(ok, gt(returndatasize(), 31)) { certified := mload(0) }
+        }
+        return Math.min(bps, Math.max(BPS, certified));
     }
 
     /// @dev Takes a part of a policy out of the exposure; answers what the pool's exposure is then.

@@ -216,6 +216,21 @@ contract PoolLimitsTest is Fixture, Committee {
         assertEq(pool.exitable(3), capital - 150 * K);
     }
 
+    /// @dev Else whoever chose the contract could hold up every payment of the pool.
+    function test_aBrokenUnderwritingStopsNoAccrual() public {
+        _open();
+        buy(pool, a, alice, 150 * K);
+        // Takes all the gas that it is given.
+        vm.etch(address(under), hex"fe");
+        for (uint256 i; i < 3; ++i) {
+            vm.warp(block.timestamp + 8 days);
+            pool.accrue{gas: 5_000_000}();
+        }
+        assertEq(pool.state().accruedTo, block.timestamp);
+        // Exits then leave as much as the tightest certificate could ask for.
+        assertEq(pool.exitable(3), pool.capital() - 150 * K);
+    }
+
     // ----- gas -----
 
     function test_gasOfPurchases() public {
