@@ -285,16 +285,6 @@ impl Stage {
             .to_vec()
     }
 
-    /// Creation code of a contract, or a counted and printed skip where its artifact is not committed yet.
-    pub(crate) fn artifact(&self, name: &str) -> Option<Vec<u8>> {
-        let file = format!("{}/../../contracts/artifacts/{name}.json", env!("CARGO_MANIFEST_DIR"));
-        if !std::path::Path::new(&file).exists() {
-            println!("SKIPPED 1 test: there is no artifact of {name}");
-            return None;
-        }
-        Some(super::author::creation_code(name).to_vec())
-    }
-
     /// Creates a contract as the deployer.
     pub(crate) fn create(&self, code: Vec<u8>) -> Address {
         let receipt = self.send_raw(self.address(Who::Deployer), None, code.into());
