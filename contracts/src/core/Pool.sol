@@ -5,6 +5,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {IERC7540Deposit} from "../interfaces/IAsyncVault.sol";
 import {ICatalog} from "../interfaces/ICatalog.sol";
 import {IIncidents} from "../interfaces/IIncidents.sol";
 import {Booking, IPool, PayOrder, Reduction} from "../interfaces/IPool.sol";
@@ -181,7 +182,7 @@ contract Pool is PoolBase, IPool, IPoolCapital {
     /// @inheritdoc IPoolCapital
     function takeDeposit(address owner, uint256 assets) external nonReentrant {
         _layerOf(msg.sender);
-        Gates.check(Terms.gate(), owner, ITranche.requestDeposit.selector);
+        Gates.check(Terms.gate(), owner, IERC7540Deposit.requestDeposit.selector);
         _l.pendingDeposits += assets.toUint128();
         IERC20 token = IERC20(Terms.asset());
         uint256 before = token.balanceOf(address(this));

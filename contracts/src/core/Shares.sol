@@ -5,6 +5,7 @@ import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
+import {IERC7575} from "../interfaces/IAsyncVault.sol";
 import {IPool} from "../interfaces/IPool.sol";
 import {IPoolCapital} from "../interfaces/IPoolCapital.sol";
 import {ITranche} from "../interfaces/ITranche.sol";
@@ -38,12 +39,12 @@ abstract contract Shares is ITranche, Clone, ERC20 {
         return IPoolCapital(pool()).layer(layer());
     }
 
-    /// @inheritdoc ITranche
+    /// @inheritdoc IERC7575
     function convertToAssets(uint256 shares) public view returns (uint256) {
         return _toAssets(shares, totalAssets(), totalSupply());
     }
 
-    /// @inheritdoc ITranche
+    /// @inheritdoc IERC7575
     function convertToShares(uint256 assets) public view returns (uint256) {
         return _toShares(assets, totalAssets(), totalSupply());
     }

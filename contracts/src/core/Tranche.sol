@@ -5,18 +5,18 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
-import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
+import {IERC7540Deposit, IERC7540Redeem} from "../interfaces/IAsyncVault.sol";
 import {IPool} from "../interfaces/IPool.sol";
 import {IPoolCapital} from "../interfaces/IPoolCapital.sol";
 import {ITranche} from "../interfaces/ITranche.sol";
-import {Shares} from "./Shares.sol";
+import {Requests} from "./Requests.sol";
 
 /// @title Tranche
 /// @notice Shares of one layer of its pool. It holds no assets: the pool holds them and says what the layer is worth.
 /// @dev Entry points that need the pool call it first or last and are guarded; what the pool calls is not, because
 ///      it is called in the middle of an entry point of either.
-contract Tranche is Shares, ReentrancyGuardTransient {
+contract Tranche is Requests {
     using Checkpoints for Checkpoints.Trace208;
     using SafeCast for uint256;
     using SafeERC20 for IERC20;
@@ -29,7 +29,7 @@ contract Tranche is Shares, ReentrancyGuardTransient {
         uint256 shares;
     }
 
-    struct Deposit {
+    struct Entry {
         uint128 assets;
         uint48 claimedAt; // block; zero: not claimed
     }
@@ -63,7 +63,7 @@ contract Tranche is Shares, ReentrancyGuardTransient {
     uint256[] private _batchEpochs;
     uint256 private _batchHead;
     mapping(uint256 requestId => Batch) public batches;
-    mapping(uint256 requestId => mapping(address controller => Deposit)) public deposits;
+    mapping(uint256 requestId => mapping(address controller => Entry)) public deposits;
 
     /// @dev Payable epochs of the cohorts, ascending; those before the head have no shares left.
     uint256[] private _cohortEpochs;
@@ -78,7 +78,7 @@ contract Tranche is Shares, ReentrancyGuardTransient {
 
     // ----- in -----
 
-    /// @inheritdoc ITranche
+    /// @inheritdoc IERC7540Deposit
     function requestDeposit(uint256 assets, address controller, address owner)
         external
         nonReentrant
@@ -86,7 +86,7 @@ contract Tranche is Shares, ReentrancyGuardTransient {
     {
         if (assets == 0) revert ZeroAmount();
         if (controller == address(0)) revert ZeroAddress();
-        if (owner != msg.sender) revert NotOwner(owner, msg.sender);
+        _checkOwner(owner);
         IPool(pool()).accrue();
         if (!_takesDeposits(totalAssets())) revert TrancheIsClosed();
         requestId = block.timestamp / _epoch();
@@ -94,7 +94,9 @@ contract Tranche is Shares, ReentrancyGuardTransient {
         if (batch.assets == 0) _batchEpochs.push(requestId);
         uint128 added = assets.toUint128();
         batch.assets += added;
-        deposits[requestId][controller].assets += added;
+        Entry storage own = deposits[requestId][controller];
+        if (own.assets == 0) _noteEntry(requestId, controller);
+        own.assets += added;
         emit DepositRequest(controller, owner, requestId, msg.sender, assets);
         IPoolCapital(pool()).takeDeposit(owner, assets);
     }
@@ -107,16 +109,13 @@ contract Tranche is Shares, ReentrancyGuardTransient {
     {
         IPool(pool()).accrue();
         Batch storage batch = batches[requestId];
-        Deposit storage own = deposits[requestId][controller];
+        Entry storage own = deposits[requestId][controller];
         if (batch.assets != 0 && batch.processedAt == 0) revert NotProcessed(requestId);
         if (own.assets == 0 || own.claimedAt != 0) revert NothingToClaim(requestId, controller);
+        if (!batch.returned) return _takeEntry(requestId, controller, controller);
         own.claimedAt = uint48(block.number);
-        if (!batch.returned) {
-            shares = _sharesOf(batch, own);
-            _transfer(DEPOSITS, controller, shares);
-        }
-        emit DepositClaimed(controller, requestId, shares);
-        if (batch.returned) IPoolCapital(pool()).returnDeposit(controller, own.assets);
+        emit DepositClaimed(controller, requestId, 0);
+        IPoolCapital(pool()).returnDeposit(controller, own.assets);
     }
 
     /// @inheritdoc ITranche
@@ -148,14 +147,14 @@ contract Tranche is Shares, ReentrancyGuardTransient {
 
     // ----- out -----
 
-    /// @inheritdoc ITranche
+    /// @inheritdoc IERC7540Redeem
     function requestRedeem(uint256 shares, address controller, address owner)
         external
         nonReentrant
         returns (uint256 requestId)
     {
         if (controller == address(0)) revert ZeroAddress();
-        if (owner != msg.sender) revert NotOwner(owner, msg.sender);
+        _checkOwner(owner);
         IPool(pool()).accrue();
         uint256 value = convertToAssets(shares);
         if (value == 0) revert ZeroAmount();
@@ -167,7 +166,9 @@ contract Tranche is Shares, ReentrancyGuardTransient {
         cohort.shares += shares.toUint208();
         cohort.cap += value.toUint128();
         _pushBy(cohort.remaining, int256(shares));
-        _pushBy(_requests[requestId][controller].shares, int256(shares));
+        Request storage own = _requests[requestId][controller];
+        if (own.shares.latest() == 0) _noteExit(requestId, controller);
+        _pushBy(own.shares, int256(shares));
         emit RedeemRequest(controller, owner, requestId, msg.sender, shares);
     }
 
@@ -209,14 +210,10 @@ contract Tranche is Shares, ReentrancyGuardTransient {
         nonReentrant
         returns (uint256 assets)
     {
-        Cohort storage cohort = _cohorts[requestId];
-        Request storage own = _requests[requestId][controller];
-        uint256 shares = own.shares.latest();
-        if (shares != 0) assets = Math.mulDiv(cohort.paid, shares, cohort.shares) - own.claimed;
+        assets = _exitOf(requestId, controller).assets;
         if (assets == 0) revert NothingToClaim(requestId, controller);
-        own.claimed += uint128(assets);
-        emit RedeemClaimed(controller, requestId, assets);
-        IPoolCapital(pool()).sendRedemption(controller, assets);
+        _takeExit(requestId, controller, assets);
+        _sendExit(controller, assets);
     }
 
     // ----- what comes back -----
@@ -280,6 +277,19 @@ contract Tranche is Shares, ReentrancyGuardTransient {
 
     // ----- views -----
 
+    /// @inheritdoc IERC7540Deposit
+    function pendingDepositRequest(uint256 requestId, address controller) external view returns (uint256) {
+        return batches[requestId].processedAt == 0 ? deposits[requestId][controller].assets : 0;
+    }
+
+    /// @inheritdoc IERC7540Redeem
+    function pendingRedeemRequest(uint256 requestId, address controller) external view returns (uint256) {
+        Cohort storage cohort = _cohorts[requestId];
+        uint256 shares = _requests[requestId][controller].shares.latest();
+        if (shares == 0) return 0;
+        return Math.mulDiv(cohort.remaining.latest(), shares, cohort.shares, Math.Rounding.Ceil);
+    }
+
     /// @notice A cohort: shares requested and left, the cap of those left, assets paid, epoch of the last look.
     function cohorts(uint256 requestId)
         external
@@ -310,6 +320,61 @@ contract Tranche is Shares, ReentrancyGuardTransient {
     }
 
     // ----- inside -----
+
+    function _entryOf(uint256 requestId, address controller)
+        internal
+        view
+        override
+        returns (Claimable memory c)
+    {
+        Batch storage batch = batches[requestId];
+        Entry storage own = deposits[requestId][controller];
+        c.last = batch.processedAt != 0 || own.assets == 0;
+        // What was refused goes back by `claimDeposit`.
+        if (batch.processedAt == 0 || batch.returned || own.claimedAt != 0 || own.assets == 0) return c;
+        (c.assets, c.shares) = (own.assets, _sharesOf(batch, own));
+    }
+
+    function _exitOf(uint256 requestId, address controller)
+        internal
+        view
+        override
+        returns (Claimable memory c)
+    {
+        Cohort storage cohort = _cohorts[requestId];
+        Request storage own = _requests[requestId][controller];
+        uint256 shares = own.shares.latest();
+        if (shares == 0) return Claimable(0, 0, true);
+        uint256 left = cohort.remaining.latest();
+        uint256 paid = Math.mulDiv(cohort.paid, shares, cohort.shares);
+        (c.assets, c.last) = (paid - own.claimed, left == 0);
+        if (c.assets == 0) return c;
+        // The part of its burned shares that the assets are of what it was paid. Rounded down.
+        uint256 burned = shares - Math.mulDiv(left, shares, cohort.shares, Math.Rounding.Ceil);
+        c.shares = Math.mulDiv(burned, c.assets, paid);
+    }
+
+    function _takeEntry(uint256 requestId, address controller, address receiver)
+        internal
+        override
+        returns (uint256 shares)
+    {
+        Entry storage own = deposits[requestId][controller];
+        own.claimedAt = uint48(block.number);
+        shares = _sharesOf(batches[requestId], own);
+        _transfer(DEPOSITS, receiver, shares);
+        emit DepositClaimed(controller, requestId, shares);
+    }
+
+    function _takeExit(uint256 requestId, address controller, uint256 assets) internal override {
+        // At most what the cohort was paid, which has 128 bits.
+        _requests[requestId][controller].claimed += uint128(assets);
+        emit RedeemClaimed(controller, requestId, assets);
+    }
+
+    function _sendExit(address receiver, uint256 assets) internal override {
+        IPoolCapital(pool()).sendRedemption(receiver, assets);
+    }
 
     function _recover(address account, uint256 shares) private {
         _transfer(RECOVERIES, account, shares);
@@ -348,13 +413,13 @@ contract Tranche is Shares, ReentrancyGuardTransient {
             : Math.mulDiv(cohort.remaining.upperLookupRecent(number), own.shares.latest(), cohort.shares);
 
         Batch storage batch = batches[requestId];
-        Deposit storage deposit = deposits[requestId][controller];
+        Entry storage deposit = deposits[requestId][controller];
         bool unclaimed = deposit.claimedAt == 0 || deposit.claimedAt > number;
         bool processed = batch.processedAt != 0 && batch.processedAt <= number && !batch.returned;
         if (processed && unclaimed) shares += _sharesOf(batch, deposit);
     }
 
-    function _sharesOf(Batch storage batch, Deposit storage own) private view returns (uint256) {
+    function _sharesOf(Batch storage batch, Entry storage own) private view returns (uint256) {
         return Math.mulDiv(batch.shares, own.assets, batch.assets);
     }
 

@@ -2,24 +2,11 @@
 pragma solidity ^0.8.27;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {IERC7540Deposit, IERC7540Operator, IERC7540Redeem, IERC7575} from "./IAsyncVault.sol";
 
-/// @title Tranche: ERC-20 shares of one layer of a pool, entered and left by epoch (ERC-7540 shape).
+/// @title Tranche: ERC-20 shares of one layer of a pool, entered and left by epoch (ERC-7540).
 /// @dev requestId is the epoch for deposits and the cohort's payable epoch for redemptions.
-interface ITranche is IERC20 {
-    event DepositRequest(
-        address indexed controller,
-        address indexed owner,
-        uint256 indexed requestId,
-        address sender,
-        uint256 assets
-    );
-    event RedeemRequest(
-        address indexed controller,
-        address indexed owner,
-        uint256 indexed requestId,
-        address sender,
-        uint256 shares
-    );
+interface ITranche is IERC20, IERC7540Operator, IERC7540Deposit, IERC7540Redeem, IERC7575 {
     event DepositsProcessed(uint256 indexed requestId, uint256 assets, uint256 shares);
     event RedemptionsProcessed(uint256 indexed requestId, uint256 shares, uint256 assets, uint256 remaining);
     /// @notice The tranche or the pool is closed: the assets of the request go back when claimed.
@@ -36,7 +23,13 @@ interface ITranche is IERC20 {
     error ZeroAddress();
     /// @notice The curator's balance would be left below what he has locked.
     error SharesLocked(uint256 locked, uint256 left);
+    /// @notice The caller is neither the one whose money it is nor his operator.
     error NotOwner(address owner, address caller);
+    /// @notice What is asked for in advance is priced in an epoch to come.
+    error NoPreview();
+    /// @notice A deposit is claimed whole: so many assets, for so many shares.
+    error ClaimedWhole(uint256 requestId, uint256 assets, uint256 shares);
+    error AboveClaimable(uint256 most, uint256 got);
     /// @notice The pool is closed, or a share is worth less than a millionth of what it was worth at first.
     error TrancheIsClosed();
     error NotProcessed(uint256 requestId);
@@ -46,14 +39,6 @@ interface ITranche is IERC20 {
     error NothingMatured(uint256 epoch);
     error NothingToRecover(uint256 incident, address account);
 
-    /// @notice Takes assets from the caller, who is `owner`; they become shares of `controller` in a later epoch.
-    function requestDeposit(uint256 assets, address controller, address owner)
-        external
-        returns (uint256 requestId);
-    /// @notice Puts shares of the caller, who is `owner`, into the queue for good; `controller` gets the assets.
-    function requestRedeem(uint256 shares, address controller, address owner)
-        external
-        returns (uint256 requestId);
     /// @notice Sends the shares of a processed deposit to its controller, or, if it was refused, its assets (then
     ///         `shares` is zero); by anyone.
     function claimDeposit(uint256 requestId, address controller) external returns (uint256 shares);
@@ -88,6 +73,4 @@ interface ITranche is IERC20 {
 
     /// @notice 1 junior, 2 mezzanine, 3 senior.
     function layer() external view returns (uint256);
-    function convertToAssets(uint256 shares) external view returns (uint256);
-    function convertToShares(uint256 assets) external view returns (uint256);
 }

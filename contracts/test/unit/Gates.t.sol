@@ -5,6 +5,7 @@ import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {IERC721} from "@openzeppelin/contracts/token/ERC721/IERC721.sol";
 import {GaugeSpec} from "breakwater/interfaces/IGauges.sol";
 import {IGate} from "breakwater/interfaces/IGate.sol";
+import {IERC7540Deposit} from "breakwater/interfaces/IAsyncVault.sol";
 import {IWholePool as Pool} from "breakwater/interfaces/IPoolDesk.sol";
 import {IPolicies, Purchase} from "breakwater/interfaces/IPolicies.sol";
 import {PoolConfig} from "breakwater/interfaces/IPool.sol";
@@ -84,7 +85,7 @@ contract GatesTest is Fixture {
         vm.startPrank(bob);
         usd.approve(address(senior), SUM);
         usd.approve(address(pool), SUM);
-        expectRevert(_refusal(bob, ITranche.requestDeposit.selector));
+        expectRevert(_refusal(bob, IERC7540Deposit.requestDeposit.selector));
         senior.requestDeposit(SUM, bob, bob);
         vm.stopPrank();
         _list(bob, true);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.27;
 
+import {IERC7540Deposit} from "breakwater/interfaces/IAsyncVault.sol";
 import {IPool, PoolConfig, Reduction} from "breakwater/interfaces/IPool.sol";
 import {IPoolDesk, Underwriting} from "breakwater/interfaces/IPoolDesk.sol";
 import {ITranche} from "breakwater/interfaces/ITranche.sol";
@@ -50,7 +51,7 @@ contract PoolMoneyTest is PoolSetup {
         coin.mint(address(thief), 300 * UNIT);
         thief.prepare(
             address(junior),
-            abi.encodeCall(ITranche.requestDeposit, (100 * UNIT, address(thief), address(thief)))
+            abi.encodeCall(IERC7540Deposit.requestDeposit, (100 * UNIT, address(thief), address(thief)))
         );
         thief.prepare(address(mezzanine), "");
         coin.setHook(address(thief), abi.encodeCall(Thief.strike, (address(mezzanine))));
@@ -318,7 +319,7 @@ contract Thief {
         if (struck) return;
         struck = true;
         (succeeded,) = target.call(
-            abi.encodeCall(ITranche.requestDeposit, (uint256(100e6), address(this), address(this)))
+            abi.encodeCall(IERC7540Deposit.requestDeposit, (uint256(100e6), address(this), address(this)))
         );
     }
 }

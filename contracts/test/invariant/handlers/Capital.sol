@@ -3,6 +3,7 @@ pragma solidity ^0.8.27;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {IERC7540Deposit} from "breakwater/interfaces/IAsyncVault.sol";
 import {IPoolDesk, IWholePool as Pool, Underwriting} from "breakwater/interfaces/IPoolDesk.sol";
 import {Tranche} from "breakwater/core/Tranche.sol";
 import {IPool} from "breakwater/interfaces/IPool.sol";
@@ -38,7 +39,7 @@ abstract contract Capital is Watch {
         cast.usd.mint(who, assets);
         vm.prank(who);
         cast.usd.approve(address(tranche), assets);
-        bytes memory data = abi.encodeCall(ITranche.requestDeposit, (assets, who, who));
+        bytes memory data = abi.encodeCall(IERC7540Deposit.requestDeposit, (assets, who, who));
         // Accruing on the way may find a price at which nobody is let in.
         vm.prank(who);
         (bool ok,) = address(tranche).call(data);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.27;
 
+import {IERC7540Redeem} from "breakwater/interfaces/IAsyncVault.sol";
 import {IPoolDesk, IWholePool as Pool} from "breakwater/interfaces/IPoolDesk.sol";
 import {ICatalog, Kind} from "breakwater/interfaces/ICatalog.sol";
 import {IIncidents, Incident, Measurement, Rung, Status} from "breakwater/interfaces/IIncidents.sol";
@@ -314,7 +315,7 @@ abstract contract Strangers is Settlements {
         }
         for (uint256 i = 1; i < 4; ++i) {
             tranche = ITranche(pool.tranche(i));
-            bytes memory ask = abi.encodeCall(ITranche.requestRedeem, (1e6, cast.stranger, _person()));
+            bytes memory ask = abi.encodeCall(IERC7540Redeem.requestRedeem, (1e6, cast.stranger, _person()));
             _by(address(tranche), ask, "queue of others");
             _tryTwice(tranche);
         }
