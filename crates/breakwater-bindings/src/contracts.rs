@@ -86,6 +86,22 @@ sol! {
 }
 sol! {
     #![sol(all_derives = true)]
+    CanaryRung, concat!(env!("OUT_DIR"), "/CanaryRung.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    FeedRung, concat!(env!("OUT_DIR"), "/FeedRung.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    OracleRung, concat!(env!("OUT_DIR"), "/OracleRung.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    SeriesRung, concat!(env!("OUT_DIR"), "/SeriesRung.json")
+}
+sol! {
+    #![sol(all_derives = true)]
     Reporters, concat!(env!("OUT_DIR"), "/Reporters.json")
 }
 sol! {

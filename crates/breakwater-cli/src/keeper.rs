@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use alloy::primitives::Address;
+use breakwater_bindings::Deployment;
 use breakwater_chain::{Endpoints, SendOptions, Sender};
 use breakwater_evm::{EvmError, Reader, RpcSource, Rules};
 use breakwater_node::{Contracts, Keeper, KeeperParts, Standing, TickReport};
@@ -11,6 +13,11 @@ use breakwater_store::{Identity, Store};
 use crate::local::Local;
 use crate::market::{DWELL, Market};
 use crate::trouble::Trouble;
+
+/// The rungs on triggers.
+pub(crate) fn machines(deployment: &Deployment) -> Vec<Address> {
+    vec![deployment.feed_rung, deployment.series_rung, deployment.oracle_rung, deployment.canary_rung]
+}
 
 /// How often a tick is tried again when its error may heal.
 const RETRIES_MAX: u32 = 3;
@@ -58,6 +65,8 @@ impl LocalKeeper {
                 incidents: market.deployment.incidents,
                 policies: market.deployment.policies,
                 proof_rung: market.deployment.proof_rung,
+                history: market.deployment.history,
+                machines: machines(&market.deployment),
                 quorum: None,
                 from_block: market.deployment.from_block,
                 traffic_from: market.deployment.from_block,

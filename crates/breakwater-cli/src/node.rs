@@ -8,10 +8,11 @@ use alloy::rpc::types::TransactionRequest;
 use alloy::signers::local::PrivateKeySigner;
 use alloy::sol_types::SolCall;
 use breakwater_bindings::{Deployment, Incidents};
-use breakwater_chain::{Endpoints, SendEvent, SendOptions, Sender};
+use breakwater_chain::{ChainError, Endpoints, SendEvent, SendOptions, Sender};
 use breakwater_evm::{Reader, RpcSource, Rules};
 use breakwater_node::{
     Contracts, DeskParts, Keeper, KeeperParts, NodeError, QuorumContracts, ReporterParts, Seen, TickReport,
+    Trouble,
 };
 use breakwater_store::{Identity, Store};
 use serde::Deserialize;
@@ -86,49 +87,95 @@ pub(crate) async fn node(asked: &Node, screen: &Screen) -> Result<Outcome, Failu
     let rpc = Rpc { urls };
     let endpoints = connect::endpoints(&rpc)?;
     let deployment = deploy::read(&file.deployment)?;
-    let mut keeper = start(asked, &file, &rpc, endpoints, &deployment).await?;
-    screen.say(format!("{name} resumes after block {}", grouped(keeper.tip().number())));
     let stop = stopped();
     tokio::pin!(stop);
     let mut errors = 0;
+    let mut keeper = loop {
+        match start(asked, &file, &rpc, &endpoints, &deployment).await {
+            Ok(keeper) => break keeper,
+            Err(Unstarted::Configuration(failure)) => return Err(failure),
+            Err(Unstarted::Passing(error)) => {
+                errors += 1;
+                tracing::error!(%error, errors, "cannot start yet: trying again");
+                tokio::select! {
+                    () = &mut stop => return Ok(Outcome::Ok),
+                    () = tokio::time::sleep(pause(errors)) => {}
+                }
+            }
+        }
+    };
+    screen.say(format!("{name} resumes after block {}", grouped(keeper.tip().number())));
+    errors = 0;
     loop {
         // A block that is being handled is handled to its end: the signal is looked at in between.
-        let pause = match keeper.tick().await {
+        let rest = match keeper.tick().await {
             Ok(report) => {
                 errors = 0;
                 tell(&report, screen);
                 Duration::from_secs(file.poll_seconds)
             }
-            Err(error) if error.is_transient() => {
+            Err(error) if error.trouble() == Trouble::Configuration => return Err(broken(&error)),
+            // One endpoint that contradicts itself must not end a node that pays and answers.
+            Err(error) => {
                 errors += 1;
-                tracing::warn!(%error, errors, "trying again");
-                (PAUSE_AFTER_ERROR * errors).min(PAUSE_MAX)
+                tracing::error!(%error, errors, "trying again");
+                pause(errors)
             }
-            Err(error) => return Err(broken(&error)),
         };
         tokio::select! {
             () = &mut stop => break,
-            () = tokio::time::sleep(pause) => {}
+            () = tokio::time::sleep(rest) => {}
         }
     }
     screen.say(format!("{name} stops after block {}", grouped(keeper.tip().number())));
     Ok(Outcome::Ok)
 }
 
+/// Why a node has not started.
+enum Unstarted {
+    /// It cannot, as it is asked to.
+    Configuration(Failure),
+    /// The chain cannot be read, or a predecessor has not let go of the journal yet.
+    Passing(String),
+}
+
+impl From<Failure> for Unstarted {
+    fn from(failure: Failure) -> Self {
+        Self::Configuration(failure)
+    }
+}
+
+impl From<NodeError> for Unstarted {
+    fn from(error: NodeError) -> Self {
+        match error.trouble() {
+            Trouble::Configuration => Self::Configuration(broken(&error)),
+            _ => Self::Passing(error.to_string()),
+        }
+    }
+}
+
+fn unreadable(error: ChainError) -> Unstarted {
+    NodeError::from(error).into()
+}
+
+fn pause(errors: u32) -> Duration {
+    (PAUSE_AFTER_ERROR * errors).min(PAUSE_MAX)
+}
+
 async fn start(
     asked: &Node,
     file: &File,
     rpc: &Rpc,
-    endpoints: Endpoints,
+    endpoints: &Endpoints,
     deployment: &Deployment,
-) -> Result<Keeper, Failure> {
+) -> Result<Keeper, Unstarted> {
+    let endpoints = endpoints.clone();
     let signer = connect::signer(&asked.wallet)?;
-    let genesis = endpoints.head_at(0, None).await.map_err(connect::unreadable)?;
-    let chain_id = endpoints.chain_id().await.map_err(connect::unreadable)?;
+    let genesis = endpoints.head_at(0, None).await.map_err(unreadable)?;
+    let chain_id = endpoints.chain_id().await.map_err(unreadable)?;
     if chain_id != deployment.chain_id {
-        return Err(Failure::usage(format!("expected chain {}, got {chain_id}", deployment.chain_id))
-            .right("an endpoint of the deployment's chain")
-            .more(MORE));
+        let wrong = Failure::usage(format!("expected chain {}, got {chain_id}", deployment.chain_id));
+        return Err(wrong.right("an endpoint of the deployment's chain").more(MORE).into());
     }
     let desk = desk(asked, file, deployment, &signer)?;
     let identity = Identity { chain_id, genesis: genesis.hash(), deployment: deployment.incidents };
@@ -139,8 +186,7 @@ async fn start(
     })?;
     let store = Arc::new(store);
     let options = SendOptions { confirmations: file.confirmations, ..SendOptions::default() };
-    let sender =
-        Sender::new(endpoints.clone(), store.clone(), signer, options).await.map_err(connect::unreadable)?;
+    let sender = Sender::new(endpoints.clone(), store.clone(), signer, options).await.map_err(unreadable)?;
     let dwell = dwell(&endpoints, deployment).await?;
     let url = rpc.urls.first().map(|url| url.trim()).unwrap_or_default();
     let source = RpcSource::http(url).map_err(|error| Failure::usage(error.to_string()).more(MORE))?;
@@ -153,9 +199,12 @@ async fn start(
             incidents: deployment.incidents,
             policies: deployment.policies,
             proof_rung: deployment.proof_rung,
+            history: deployment.history,
+            machines: crate::keeper::machines(deployment),
             quorum: deployment.disputes.as_ref().map(|disputes| QuorumContracts {
                 rung: disputes.quorum_rung,
                 reporters: disputes.reporters,
+                assembly: disputes.assembly,
             }),
             from_block: deployment.from_block,
             traffic_from: file.traffic_from.unwrap_or(deployment.from_block),
@@ -165,7 +214,7 @@ async fn start(
         sender,
         desk,
     };
-    Keeper::new(parts).await.map_err(|error| broken(&error))
+    Ok(Keeper::new(parts).await?)
 }
 
 /// The node's part in the quorum; a keeper without a directory of signatures has none.
@@ -194,15 +243,14 @@ fn desk(
     Ok(Some(DeskParts { signatures, reporter }))
 }
 
-async fn dwell(endpoints: &Endpoints, deployment: &Deployment) -> Result<u64, Failure> {
-    let head = endpoints.head().await.map_err(connect::unreadable)?;
+async fn dwell(endpoints: &Endpoints, deployment: &Deployment) -> Result<u64, Unstarted> {
+    let head = endpoints.head().await.map_err(unreadable)?;
     let call = Incidents::dwellCall {}.abi_encode();
     let request = TransactionRequest::default().to(deployment.incidents).input(call.into());
-    let answer = endpoints.call(&head, &request).await.map_err(connect::unreadable)?;
+    let answer = endpoints.call(&head, &request).await.map_err(unreadable)?;
     Incidents::dwellCall::abi_decode_returns(&answer).map_err(|error| {
-        Failure::new(format!("{} answers no dwell: {error}", deployment.incidents))
-            .right("a deployment that stands on this chain: breakwater deploy --check")
-            .more(MORE)
+        let wrong = Failure::new(format!("{} answers no dwell: {error}", deployment.incidents));
+        wrong.right("a deployment that stands on this chain: breakwater deploy --check").more(MORE).into()
     })
 }
 

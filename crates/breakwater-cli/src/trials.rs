@@ -354,17 +354,21 @@ async fn a_transaction_that_nobody_mines_is_replaced_by_a_dearer_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pool_that_nobody_touches_is_brought_up_to_now_each_week() {
+async fn a_pool_that_nobody_touches_is_brought_up_to_now() {
     let Some(mut trial) = Trial::begin().await else { return };
     let honest = trial.local.endpoints().clone();
     let mut keeper = trial.keeper(&honest).await;
     keeper.tick().await.unwrap();
-    for _ in 0..2 {
-        let week = trial.local.time() + 7 * 86_400;
-        trial.local.seal(week).await.unwrap();
-        keeper.tick().await.unwrap();
-        trial.next_block().await;
+    // Days are brought up where premium was earned, and a product's once a week while none of its cover ends.
+    for _ in 0..8 {
+        let day = trial.local.time() + 86_400;
+        trial.local.seal(day).await.unwrap();
+        // More than one look a day changes nothing.
+        for _ in 0..2 {
+            keeper.tick().await.unwrap();
+            trial.next_block().await;
+        }
     }
-    assert_eq!(trial.sent(&Pool::accrueCall::SELECTOR).await, 2);
-    assert_eq!(trial.sent(&Pool::rollCall::SELECTOR).await, 2);
+    assert_eq!(trial.sent(&Pool::accrueCall::SELECTOR).await, 8);
+    assert_eq!(trial.sent(&Pool::rollCall::SELECTOR).await, 1);
 }

@@ -13,6 +13,10 @@ pub struct Contracts {
     pub policies: Address,
     /// Losses from proofs.
     pub proof_rung: Address,
+    /// `EthereumHistory`, which keeps block hashes.
+    pub history: Address,
+    /// Rungs on triggers: feeds, series, watched oracles, canaries.
+    pub machines: Vec<Address>,
     /// Losses that reporters sign for, where there are any.
     pub quorum: Option<QuorumContracts>,
     /// The first block of the deployment's logs.
@@ -28,12 +32,15 @@ pub struct QuorumContracts {
     pub rung: Address,
     /// `Reporters`.
     pub reporters: Address,
+    /// `Assembly`.
+    pub assembly: Address,
 }
 
 impl Contracts {
     /// Those whose logs the keeper reads.
     pub(crate) fn emitters(&self) -> Vec<Address> {
         let fixed = [self.catalog, self.incidents, self.policies, self.proof_rung];
-        fixed.into_iter().chain(self.quorum.map(|quorum| quorum.rung)).collect()
+        let quorum = self.quorum.iter().flat_map(|quorum| [quorum.rung, quorum.assembly]);
+        fixed.into_iter().chain(quorum).chain(self.machines.iter().copied()).collect()
     }
 }

@@ -12,11 +12,12 @@ use breakwater_prove::block::BlockProof;
 use breakwater_prove::evidence::{CALLDATA_BYTES_MAX, Delivery, Evidence, EvidenceError, position_reads};
 use breakwater_prove::gauge::{Form, GaugeSpec, holders_hash};
 
-use crate::error::NodeError;
+use crate::duties::reason;
+use crate::error::{NodeError, Trouble};
 use crate::heads::Heads;
 use crate::keeper::{Keeper, plan_of};
 use crate::known::Standing;
-use crate::plan::{Errand, Plan};
+use crate::plan::{Errand, Phase, Plan};
 use crate::report::{Sent, TickReport};
 
 /// Gas beyond the calldata's for an assertion: header, walks, and the bookings of its pools.
@@ -61,11 +62,14 @@ impl Keeper {
             let Some((plan, _)) = record.intent.as_ref().and_then(plan_of) else { continue };
             let outcome = match self.build(&plan, head).await {
                 Ok(outcome) => outcome,
-                Err(error) if error.is_transient() => {
-                    tracing::warn!(%key, %error, "not built yet");
-                    continue;
-                }
-                Err(error) => Outcome::Abandon(error.to_string()),
+                Err(error) => match error.trouble() {
+                    Trouble::Passing => {
+                        tracing::warn!(%key, %error, "not built yet");
+                        continue;
+                    }
+                    Trouble::Verdict => Outcome::Abandon(error.to_string()),
+                    Trouble::Configuration => return Err(error),
+                },
             };
             match outcome {
                 Outcome::Wait => {}
@@ -150,15 +154,15 @@ impl Keeper {
                 };
                 self.positions(*gauge, *incident, (onset, *reading), accounts, head).await
             }
-            Plan::Settle { incident, policies, .. } => {
-                let call = Policies::settleBatchCall { ids: policies.clone(), incident: *incident };
-                let gas = BASE_GAS + SETTLE_GAS * policies.len() as u64;
-                Ok(plain(self.deployment.policies, &call, gas))
-            }
-            Plan::Finalise { incident, .. } => {
-                let standing = self.known.incidents.get(incident).map(|known| known.standing);
-                if !matches!(standing, Some(Standing::Dwelling | Standing::Disputed { .. })) {
-                    return Ok(Outcome::Abandon("it dwells no more".into()));
+            Plan::Settle { incident, policies, phase } => self.settlement(*incident, policies, *phase).await,
+            Plan::Finalise { incident, after } => {
+                let end = self.known.incidents.get(incident).and_then(|known| match known.standing {
+                    Standing::Dwelling => Some(known.live.dwell_end),
+                    Standing::Disputed { decide_by } => Some(decide_by),
+                    _ => None,
+                });
+                if end != Some(*after) {
+                    return Ok(Outcome::Abandon("it is over, or waits longer".into()));
                 }
                 Ok(plain(self.deployment.incidents, &Incidents::finaliseCall { id: *incident }, BASE_GAS))
             }
@@ -173,6 +177,50 @@ impl Keeper {
                 Ok(plain(*pool, &Pool::closeBookingCall { incident: *incident }, BASE_GAS))
             }
         }
+    }
+
+    /// Those of the policies that still have a reason, once no other transaction settles any of them.
+    async fn settlement(
+        &self,
+        incident: U256,
+        policies: &[U256],
+        phase: Phase,
+    ) -> Result<Outcome, NodeError> {
+        let mut ids = policies.to_vec();
+        if let (Phase::Final { .. }, Some(known)) = (phase, self.known.incidents.get(&incident)) {
+            let due = |policy: &U256| {
+                let cover = self.known.covers.get(policy)?;
+                let terms = self.known.products.get(&cover.product)?;
+                reason(&self.known, incident, known, *policy, cover, terms)
+            };
+            ids.retain(|policy| due(policy).is_some());
+            if ids.is_empty() || known.standing == Standing::Voided {
+                return Ok(Outcome::Abandon("settled already".into()));
+            }
+            if self.is_settling(incident, &ids).await? {
+                return Ok(Outcome::Wait);
+            }
+        }
+        let gas = BASE_GAS + SETTLE_GAS * ids.len() as u64;
+        Ok(plain(self.deployment.policies, &Policies::settleBatchCall { ids, incident }, gas))
+    }
+
+    /// Whether a settlement of one of these policies is signed and not mined yet.
+    async fn is_settling(&self, incident: U256, policies: &[U256]) -> Result<bool, NodeError> {
+        let prefix = Plan::settlements_of(incident);
+        for action in self.store.in_flight(self.sender.address()).await.map_err(SendError::from)? {
+            if action.state != ActionState::Signed || !action.key.as_str().starts_with(&prefix) {
+                continue;
+            }
+            let record = self.store.action_record(&action.key).await?;
+            let plan = record.and_then(|record| plan_of(record.intent.as_ref()?));
+            if let Some((Plan::Settle { policies: other, .. }, _)) = plan
+                && other.iter().any(|policy| policies.contains(policy))
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Errands as calls; a single one is tried first, since others may have carried the same.

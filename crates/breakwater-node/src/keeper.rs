@@ -3,26 +3,26 @@
 //! Each block is handled in one journal transaction together with everything decided in it; only then is
 //! anything built or sent. So a crash loses no decision, and the same block handled twice decides the same.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alloy::primitives::{Address, B256, Log, U256};
 use alloy::rpc::types::Filter;
-use breakwater_chain::{ChainEvent, Endpoints, Follower, Head, SendEvent, Sender};
+use breakwater_chain::{BATCH_BLOCKS, ChainEvent, Endpoints, Follower, Head, SendEvent, Sender};
 use breakwater_evm::{Reader, Rules, off_thread, replay_block};
-use breakwater_prove::gauge::Reading;
 use breakwater_store::{Change, IncidentEvent, IncidentStatus, Store};
 use serde_json::{Value, json};
 
+use crate::chores::Chores;
 use crate::contracts::Contracts;
+use crate::duties::duties;
 use crate::error::NodeError;
-use crate::heads::Heads;
-use crate::known::{Cover, Known, KnownIncident, SPAN_DWELLS, Standing, Terms};
-use crate::plan::{Phase, Plan};
+use crate::known::{At, Known, KnownIncident, SPAN_DWELLS, Standing};
+use crate::lookout::Lookout;
+use crate::plan::Plan;
 use crate::quorum::{Desk, DeskParts};
 use crate::report::{Seen, TickReport};
-use crate::subject::{Shown, Subject};
-use crate::watch::{Intent, Live};
+use crate::subject::Subject;
 
 /// Policies settled in one transaction: with a position each, about half the gas that one may use.
 pub const SETTLE_BATCH: usize = 25;
@@ -30,10 +30,6 @@ pub const SETTLE_BATCH: usize = 25;
 pub const PROVE_BATCH: usize = 20;
 /// How often a decision is tried when its transaction reverts.
 pub const ATTEMPTS_MAX: u32 = 4;
-/// Blocks before the end of a dwell at which positions are proven for the reading that will stand.
-const PROVE_AHEAD_BLOCKS: u64 = 2;
-/// How often a pool is brought up to now, seconds.
-const WEEK_S: u64 = 7 * 86_400;
 /// Blocks of logs asked for at once when the known world is rebuilt.
 const LOGS_STEP_BLOCKS: u64 = 5_000;
 
@@ -47,8 +43,10 @@ pub struct Keeper {
     pub(crate) subjects: BTreeMap<B256, Subject>,
     pub(crate) follower: Follower,
     pub(crate) desk: Option<Desk>,
-    reader: Reader,
-    rules: Rules,
+    pub(crate) lookout: Lookout,
+    pub(crate) chores: Chores,
+    pub(crate) reader: Reader,
+    pub(crate) rules: Rules,
 }
 
 /// What a keeper is made of.
@@ -101,6 +99,8 @@ impl Keeper {
             subjects: BTreeMap::new(),
             follower,
             desk,
+            lookout: Lookout::new(),
+            chores: Chores::new(),
             reader,
             rules,
         };
@@ -127,7 +127,9 @@ impl Keeper {
     /// and the next call takes it up again.
     pub async fn tick(&mut self) -> Result<TickReport, NodeError> {
         let mut report = TickReport::default();
-        for event in self.follower.poll().await? {
+        let events = self.follower.poll().await?;
+        let behind = events.len() as u64 >= BATCH_BLOCKS;
+        for event in events {
             if let Err(error) = self.event(event, &mut report).await {
                 // The window must not run ahead of the journal: a block that failed is polled again.
                 self.follower = Follower::resume(self.endpoints.clone(), self.store.heads().await?)?;
@@ -139,6 +141,12 @@ impl Keeper {
             self.sent(event, &head, &mut report).await?;
         }
         self.consult(&head, &mut report).await?;
+        // What is not urgent waits until the node has caught up.
+        if !behind && !self.is_reporter() {
+            let mut plans = self.look_out(&head).await?;
+            plans.extend(self.chores(&head).await?);
+            self.carry(&plans, &head).await?;
+        }
         self.execute(&head, &mut report).await?;
         report.head = head.number();
         Ok(report)
@@ -165,8 +173,9 @@ impl Keeper {
         let mut change = self.store.change().await?;
         change.follow(head).await?;
         let mut known = self.known.clone();
-        for log in self.logs_in(head).await? {
-            known.apply(&self.deployment, &log, head.number(), head.timestamp())?;
+        for (index, log) in (0..).zip(self.logs_in(head).await?) {
+            let at = At { number: head.number(), index, time: head.timestamp() };
+            known.apply(&self.deployment, &log, at)?;
         }
         self.note(&mut change, &known, head, report).await?;
         self.adopt(&known, &mut change, head).await?;
@@ -180,7 +189,7 @@ impl Keeper {
             // A reporter's word and a keeper's purse are apart: others assert, answer and settle.
             plans.retain(|plan| matches!(plan, Plan::Report { .. }));
         } else {
-            plans.extend(self.duties(&known, head));
+            plans.extend(duties(&known, head.number(), head.timestamp()));
         }
         for plan in &plans {
             self.plan(&mut change, plan, head).await?;
@@ -191,7 +200,7 @@ impl Keeper {
     }
 
     /// Whether it measures and signs, and does nothing else.
-    fn is_reporter(&self) -> bool {
+    pub(crate) fn is_reporter(&self) -> bool {
         self.desk.as_ref().is_some_and(|desk| desk.reporter.is_some())
     }
 
@@ -238,131 +247,24 @@ impl Keeper {
         Ok(())
     }
 
-    /// What one gauge shows in this block, and what to do about it.
-    async fn observe(
-        &mut self,
-        gauge: B256,
-        known: &Known,
-        head: &Head,
-        plans: &mut Vec<Plan>,
-        report: &mut TickReport,
-    ) -> Result<(), NodeError> {
-        let heads = Heads::new(&self.follower, head.clone());
-        let reports = self.is_reporter();
-        let Some(subject) = self.subjects.get_mut(&gauge) else { return Ok(()) };
-        let since = match (known.dwelling(gauge), subject.watch.onset()) {
-            (Some((_, incident)), _) => incident.live.onset,
-            (None, Some(onset)) => onset.before.number,
-            (None, None) => head.number().saturating_sub(1),
-        };
-        let holders = match known.dwelling(gauge) {
-            Some(_) => subject.claimants_since(&self.endpoints, &heads, since, head.number()).await?,
-            None => subject.claimants(&self.endpoints, &heads, since).await?,
-        };
-        let now = match subject.show(&self.endpoints, &heads, head.number(), &holders).await? {
-            Shown::Reading(reading) => reading,
-            Shown::Undecided(why) => {
-                subject.watch.forget();
-                if reports {
-                    plans.extend(finding(subject, &self.endpoints, &heads, gauge, &holders).await?);
-                }
-                report.seen.push(Seen::Undecided { gauge, block: head.number(), why });
-                return Ok(());
-            }
-            Shown::Unreadable(why) => {
-                subject.watch.forget();
-                report.seen.push(Seen::Unreadable { gauge, block: head.number(), why });
-                return Ok(());
-            }
-        };
-        let mut wanted = BTreeSet::new();
-        let intent = if let Some((id, incident)) = known.dwelling(gauge) {
-            // What reporters said is theirs to revise.
-            let live = incident.live.clone();
-            wanted.extend([live.onset, live.onset + 1, live.reading]);
-            match onset_readings(subject, &self.endpoints, &heads, live.onset, &holders).await? {
-                Some((a, next)) if !incident.by_quorum => {
-                    subject.watch.dwelling(&live, a, next, now).map(|intent| (intent, Some(id)))
-                }
-                _ => None,
-            }
-        } else {
-            let floor = known.onset_floor(gauge);
-            quiet(subject, &self.endpoints, &heads, floor, now, &holders).await?.map(|intent| (intent, None))
-        };
-        if let Some(onset) = subject.watch.onset() {
-            wanted.extend([onset.before.number, onset.after.number]);
-            report.seen.push(Seen::Onset { gauge, block: onset.after.number });
-        }
-        subject.prune(head, &wanted);
-        match intent {
-            Some((Intent::Assert { onset, reading }, _)) => {
-                let onset_hash = heads.at(&self.endpoints, onset).await?.hash();
-                let reading_hash = heads.at(&self.endpoints, reading).await?.hash();
-                plans.push(Plan::Assert { gauge, onset, onset_hash, reading, reading_hash });
-                let live = Live::expected(onset, reading);
-                plans.extend(instant_plans(known, gauge, live, &heads, &self.endpoints).await?);
-            }
-            Some((Intent::Revise { reading }, Some(incident))) => {
-                let reading_hash = heads.at(&self.endpoints, reading).await?.hash();
-                plans.push(Plan::Revise { gauge, incident, reading, reading_hash });
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// What the clock alone asks for: proofs before the end of a dwell, settlement after it, closing.
-    fn duties(&self, known: &Known, head: &Head) -> Vec<Plan> {
-        let mut plans = Vec::new();
-        // A transaction sent now is mined in the next block at the earliest.
-        let next = head.number() + 1;
-        for (id, incident) in &known.incidents {
-            let live = &incident.live;
-            match incident.standing {
-                Standing::Dwelling if next > live.dwell_end && incident.by_quorum => {
-                    plans.push(Plan::Finalise { incident: *id, after: live.dwell_end });
-                }
-                Standing::Disputed { decide_by } if next > decide_by => {
-                    plans.push(Plan::Finalise { incident: *id, after: decide_by });
-                }
-                Standing::Dwelling if next > live.dwell_end => {
-                    plans.extend(prove_plans(known, *id, incident, |_| true));
-                    plans.extend(settle_plans(known, *id, incident, Phase::Final));
-                }
-                Standing::Dwelling if next + PROVE_AHEAD_BLOCKS > live.dwell_end && !incident.by_quorum => {
-                    plans.extend(prove_plans(known, *id, incident, |_| true));
-                }
-                Standing::Final { claims_end } if head.timestamp() <= claims_end => {
-                    plans.extend(settle_plans(known, *id, incident, Phase::Final));
-                }
-                _ => {}
-            }
-        }
-        let week = head.timestamp() / WEEK_S;
-        let before = head.number().checked_sub(1).and_then(|number| self.follower.followed(number));
-        if before.is_some_and(|before| before.timestamp() / WEEK_S < week) {
-            let pools = known.pools.iter().map(|pool| (*pool, None));
-            let products = known.offered.iter().map(|(pool, product)| (*pool, Some(*product)));
-            plans.extend(pools.chain(products).map(|(pool, product)| Plan::Upkeep { pool, product, week }));
-        }
-        for (id, pool) in &known.bookings {
-            let over = known.incidents.get(id).is_some_and(|incident| {
-                matches!(incident.standing, Standing::Final { claims_end } if head.timestamp() > claims_end)
-            });
-            if over {
-                plans.push(Plan::CloseBooking { incident: *id, pool: *pool });
-            }
-        }
-        plans
-    }
-
     /// Writes a plan down unless one of its attempts is known.
     pub(crate) async fn plan(&self, change: &mut Change, plan: &Plan, head: &Head) -> Result<(), NodeError> {
         let key = plan.key(0)?;
         let json = plan_json(plan, 0);
         change.plan(&key, &json, head.number()).await?;
         Ok(())
+    }
+
+    /// Writes plans down, to be sent in this tick.
+    pub(crate) async fn carry(&self, plans: &[Plan], head: &Head) -> Result<(), NodeError> {
+        if plans.is_empty() {
+            return Ok(());
+        }
+        let mut change = self.store.change().await?;
+        for plan in plans {
+            self.plan(&mut change, plan, head).await?;
+        }
+        Ok(change.commit().await?)
     }
 
     /// Follows up one transaction: a reverted one is planned again, a bounded number of times.
@@ -437,136 +339,13 @@ impl Keeper {
                     (None, None) => self.endpoints.head_at(number, None).await?.timestamp(),
                 };
                 times.insert(number, time);
-                known.apply(&self.deployment, &log.inner, number, time)?;
+                let at = At { number, index: log.log_index.unwrap_or_default(), time };
+                known.apply(&self.deployment, &log.inner, at)?;
             }
             from = to + 1;
         }
         Ok(())
     }
-}
-
-/// The readings at the onset and the block after it by these holders.
-async fn onset_readings(
-    subject: &mut Subject,
-    endpoints: &Endpoints,
-    heads: &Heads<'_>,
-    onset: u64,
-    holders: &[Address],
-) -> Result<Option<(Reading, Reading)>, NodeError> {
-    let a = subject.show(endpoints, heads, onset, holders).await?;
-    let next = subject.show(endpoints, heads, onset + 1, holders).await?;
-    Ok(match (a, next) {
-        (Shown::Reading(a), Shown::Reading(next)) => Some((a, next)),
-        _ => None,
-    })
-}
-
-/// The finding of a block that is the first without the pins, if the one before had them.
-async fn finding(
-    subject: &mut Subject,
-    endpoints: &Endpoints,
-    heads: &Heads<'_>,
-    gauge: B256,
-    holders: &[Address],
-) -> Result<Option<Plan>, NodeError> {
-    let Some(onset) = heads.current().number().checked_sub(1) else { return Ok(None) };
-    let before = subject.show(endpoints, heads, onset, holders).await?;
-    let onset_hash = heads.at(endpoints, onset).await?.hash();
-    Ok(matches!(before, Shown::Reading(_)).then_some(Plan::Report { gauge, onset, onset_hash }))
-}
-
-/// A block in which no incident dwells.
-async fn quiet(
-    subject: &mut Subject,
-    endpoints: &Endpoints,
-    heads: &Heads<'_>,
-    since: u64,
-    now: Reading,
-    holders: &[Address],
-) -> Result<Option<Intent>, NodeError> {
-    if let Some(onset) = subject.watch.onset()
-        && let Some((a, next)) =
-            onset_readings(subject, endpoints, heads, onset.before.number, holders).await?
-    {
-        subject.watch.reread(a, next);
-    }
-    let Some(previous) = now.number.checked_sub(1) else { return Ok(None) };
-    match subject.show(endpoints, heads, previous, holders).await? {
-        Shown::Reading(before) => Ok(subject.watch.quiet(before, now, since)),
-        _ => Ok(None),
-    }
-}
-
-/// Proofs and payments of the instant lane, planned together with the assertion that they build on.
-async fn instant_plans(
-    known: &Known,
-    gauge: B256,
-    live: Live,
-    heads: &Heads<'_>,
-    endpoints: &Endpoints,
-) -> Result<Vec<Plan>, NodeError> {
-    let reading = live.reading;
-    let incident = KnownIncident {
-        gauge,
-        by_quorum: false,
-        standing: Standing::Dwelling,
-        onset_time: heads.at(endpoints, live.onset).await?.timestamp(),
-        after_time: heads.at(endpoints, live.onset + 1).await?.timestamp(),
-        opened_time: heads.current().timestamp(),
-        opened_at: heads.current().number() + 1,
-        live,
-    };
-    let id = known.next_incident();
-    let mut plans = prove_plans(known, id, &incident, |terms| terms.instant);
-    plans.extend(settle_plans(known, id, &incident, Phase::Instant { reading }));
-    Ok(plans)
-}
-
-/// Proofs of the positions that the incident touches, in batches.
-fn prove_plans(
-    known: &Known,
-    id: U256,
-    incident: &KnownIncident,
-    wanted: impl Fn(&Terms) -> bool,
-) -> Vec<Plan> {
-    let touched = known.touched(incident);
-    let accounts: BTreeSet<Address> = touched
-        .iter()
-        .filter(|(_, _, terms)| terms.by_position && wanted(terms))
-        .map(|(_, cover, _)| cover.position)
-        .collect();
-    let accounts: Vec<Address> = accounts.into_iter().collect();
-    let plan = |accounts: &[Address]| Plan::Prove {
-        gauge: incident.gauge,
-        incident: id,
-        reading: incident.live.reading,
-        accounts: accounts.to_vec(),
-    };
-    accounts.chunks(PROVE_BATCH).map(plan).collect()
-}
-
-/// Settlement of the policies that the incident touches, in batches; an incident without any is finalised.
-fn settle_plans(known: &Known, id: U256, incident: &KnownIncident, phase: Phase) -> Vec<Plan> {
-    let touched = known.touched(incident);
-    // Positions of a quorum's incident are recorded one batch after another; the others are not kept waiting.
-    let ready = |policy: &U256, cover: &Cover, terms: &Terms| {
-        let recorded = !terms.by_position || known.recorded.contains(&(id, cover.position));
-        !incident.by_quorum || recorded && !known.settled.contains(&(id, *policy))
-    };
-    let policies: Vec<U256> = touched
-        .iter()
-        .filter(|(policy, cover, terms)| ready(policy, cover, terms))
-        .filter(|(_, _, terms)| phase == Phase::Final || terms.instant)
-        .map(|(policy, ..)| *policy)
-        .collect();
-    if phase == Phase::Final && (policies.is_empty() || known.refuted(incident)) {
-        return match incident.standing {
-            Standing::Dwelling => vec![Plan::Finalise { incident: id, after: incident.live.dwell_end }],
-            _ => Vec::new(),
-        };
-    }
-    let plan = |policies: &[U256]| Plan::Settle { incident: id, policies: policies.to_vec(), phase };
-    policies.chunks(SETTLE_BATCH).map(plan).collect()
 }
 
 fn incident_event(id: U256, incident: &KnownIncident, block: u64, log_index: u64) -> IncidentEvent {

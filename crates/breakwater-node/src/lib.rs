@@ -8,12 +8,17 @@
 //!
 //! This crate reads no configuration file and prints nothing.
 
+mod chores;
 mod contracts;
+mod duties;
 mod error;
 mod execute;
 mod heads;
 mod keeper;
 mod known;
+mod lookout;
+mod machines;
+mod observe;
 mod plan;
 mod quorum;
 mod report;
@@ -21,7 +26,7 @@ mod subject;
 mod watch;
 
 pub use contracts::{Contracts, QuorumContracts};
-pub use error::NodeError;
+pub use error::{NodeError, Trouble};
 pub use keeper::{ATTEMPTS_MAX, Keeper, KeeperParts, PROVE_BATCH, SETTLE_BATCH};
 pub use known::{KnownIncident, Standing};
 pub use plan::{Errand, Phase, Plan};

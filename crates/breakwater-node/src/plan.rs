@@ -61,14 +61,14 @@ pub enum Plan {
         #[serde(default)]
         after: u64,
     },
-    /// Bring a pool's days up to now, once a week: the next booking pays for those that nobody rolled.
+    /// Bring a pool's days up to now: the next booking pays for those that nobody rolled.
     Upkeep {
         /// The pool.
         pool: Address,
         /// A product whose days are rolled; none: the pool's own.
         product: Option<B256>,
-        /// Weeks since the epoch.
-        week: u64,
+        /// Days since the epoch; the same day is brought up once.
+        day: u64,
     },
     /// Measure what was lost since the pins of a gauge changed, and sign for it; only a reporter plans it.
     Report {
@@ -115,8 +115,12 @@ pub enum Phase {
         /// Block b.
         reading: u64,
     },
-    /// After the dwell.
-    Final,
+    /// After the dwell, of what may be paid by then: a dispute and its end are settled one after the other.
+    Final {
+        /// The log that gave the reason, by its place in the chain; a later reason is another settlement.
+        #[serde(default)]
+        since: u64,
+    },
 }
 
 impl Plan {
@@ -134,9 +138,9 @@ impl Plan {
             Self::Settle { incident, phase: Phase::Instant { reading }, .. } => {
                 format!("settle:{incident}:instant:{reading}")
             }
-            Self::Settle { incident, phase: Phase::Final, .. } => format!("settle:{incident}:final"),
+            Self::Settle { incident, phase: Phase::Final { .. }, .. } => Self::settlements_of(*incident),
             Self::Finalise { incident, after } => format!("finalise:{incident}:{after}"),
-            Self::Upkeep { pool, week, .. } => format!("upkeep:{pool}:{week}"),
+            Self::Upkeep { pool, day, .. } => format!("upkeep:{pool}:{day}"),
             Self::Report { gauge, onset, .. } => format!("report:{gauge}:{onset}"),
             // Which signatures go along makes no other action of it.
             Self::Carry { topic, .. } => return ActionKey::new(format!("{topic}#{attempt}")),
@@ -150,6 +154,11 @@ impl Plan {
     /// How the keys of all assertions of a gauge begin.
     pub(crate) fn assertions_of(gauge: B256) -> String {
         format!("assert:{gauge}:")
+    }
+
+    /// How the keys of all settlements of an incident after its dwell begin.
+    pub(crate) fn settlements_of(incident: U256) -> String {
+        format!("settle:{incident}:final")
     }
 
     /// Whether trying again can help when the transaction reverted.

@@ -171,7 +171,7 @@ impl Keeper {
 }
 
 /// Asks a view as of a block.
-async fn ask<C: SolCall>(
+pub(crate) async fn ask<C: SolCall>(
     endpoints: &Endpoints,
     head: &Head,
     to: Address,

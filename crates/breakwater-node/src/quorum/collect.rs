@@ -64,7 +64,7 @@ impl Keeper {
                 due.push(plan);
             }
         }
-        if due.is_empty() { Ok(()) } else { self.carry(&due, head).await }
+        self.carry(&due, head).await
     }
 
     fn post(
@@ -100,7 +100,7 @@ impl Keeper {
             && report.nonce > set.last_positions
             && (report.validFrom..=report.validUntil).contains(&head.timestamp());
         let open = self.known.incidents.get(&report.incident).is_some_and(|incident| {
-            incident.by_quorum
+            incident.by_quorum()
                 && match incident.standing {
                     Standing::Dwelling | Standing::Disputed { .. } => true,
                     Standing::Final { claims_end } => head.timestamp() <= claims_end,
@@ -135,7 +135,7 @@ impl Keeper {
         let missing: Vec<(usize, &Leaf)> = leaves
             .iter()
             .enumerate()
-            .filter(|(_, leaf)| !self.known.recorded.contains(&(id, leaf.account)))
+            .filter(|(_, leaf)| !self.known.recorded.contains_key(&(id, leaf.account)))
             .collect();
         let plan = |part: &[(usize, &Leaf)]| {
             let call = QuorumRung::recordPositionsCall {

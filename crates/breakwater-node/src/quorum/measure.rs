@@ -311,7 +311,8 @@ impl Keeper {
         head: &Head,
         report: &mut TickReport,
     ) -> Result<(), NodeError> {
-        let dwells = |incident: &KnownIncident| incident.by_quorum && incident.standing == Standing::Dwelling;
+        let dwells =
+            |incident: &KnownIncident| incident.by_quorum() && incident.standing == Standing::Dwelling;
         let open: Vec<(U256, KnownIncident)> = self
             .known
             .incidents
@@ -374,15 +375,6 @@ impl Keeper {
         let calls = vec![errand(asset, allow), errand(rung, say)];
         let plan = Plan::Carry { topic: format!("challenge:{id}:{}", posted.digest), calls };
         self.carry(&[plan], head).await
-    }
-
-    /// Writes errands down, to be sent in this tick.
-    pub(super) async fn carry(&self, plans: &[Plan], head: &Head) -> Result<(), NodeError> {
-        let mut change = self.store.change().await?;
-        for plan in plans {
-            self.plan(&mut change, plan, head).await?;
-        }
-        Ok(change.commit().await?)
     }
 }
 

@@ -36,7 +36,7 @@ impl Keeper {
             .known
             .incidents
             .iter()
-            .filter(|(id, incident)| incident.by_quorum && !self.known.roots.contains_key(id))
+            .filter(|(id, incident)| incident.by_quorum() && !self.known.roots.contains_key(id))
             .filter(|(_, incident)| match incident.standing {
                 Standing::Dwelling | Standing::Disputed { .. } => true,
                 Standing::Final { claims_end } => head.timestamp() <= claims_end,
