@@ -6,6 +6,7 @@ import {Catalog} from "breakwater/core/Catalog.sol";
 import {Factory} from "breakwater/core/Factory.sol";
 import {Incidents} from "breakwater/core/Incidents.sol";
 import {Policies} from "breakwater/core/Policies.sol";
+import {PolicyDesk} from "breakwater/core/PolicyDesk.sol";
 import {IWholePool as Pool} from "breakwater/interfaces/IPoolDesk.sol";
 import {ICatalog, Kind, Product} from "breakwater/interfaces/ICatalog.sol";
 import {Form, GaugeSpec, Holding, Pin, PinnedAccount, Side, Term} from "breakwater/interfaces/IGauges.sol";
@@ -60,7 +61,7 @@ abstract contract Fixture is World {
         catalog = new Catalog(address(manager), wording);
         incidents = new Incidents(catalog, address(manager));
         rung = new ProofRung(history, catalog, incidents);
-        policies = new Policies(catalog, incidents);
+        policies = new Policies(catalog, incidents, address(new PolicyDesk(catalog, incidents)));
         factory = Pools.factory(catalog, incidents, address(policies));
         allowFactory();
         usd = new Token("USDX", 6);

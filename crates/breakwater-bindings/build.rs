@@ -26,9 +26,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn write(path: &Path, out: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let mut artifact: Value = serde_json::from_str(&fs::read_to_string(path)?)?;
     flatten(&mut artifact["abi"]);
-    if path.file_stem().is_some_and(|name| name == "Pool") {
-        let mut desk: Value =
-            serde_json::from_str(&fs::read_to_string(path.with_file_name("PoolDesk.json"))?)?;
+    let desks = [("Pool", "PoolDesk.json"), ("Policies", "PolicyDesk.json")];
+    let named = desks.iter().find(|(name, _)| path.file_stem().is_some_and(|stem| stem == *name));
+    if let Some((_, desk)) = named {
+        let mut desk: Value = serde_json::from_str(&fs::read_to_string(path.with_file_name(desk))?)?;
         flatten(&mut desk["abi"]);
         add_desk(&mut artifact["abi"], &desk["abi"])?;
     }
@@ -42,12 +43,12 @@ fn write(path: &Path, out: &Path) -> Result<(), Box<dyn std::error::Error>> {
     Ok(fs::write(out.join(name), artifact.to_string())?)
 }
 
-/// A pool answers for its desk as well, so callers see one interface.
-fn add_desk(pool: &mut Value, desk: &Value) -> Result<(), Box<dyn std::error::Error>> {
-    let pool = pool.as_array_mut().ok_or("an ABI is a list")?;
+/// A contract answers for its desk as well, so callers see one interface.
+fn add_desk(whole: &mut Value, desk: &Value) -> Result<(), Box<dyn std::error::Error>> {
+    let whole = whole.as_array_mut().ok_or("an ABI is a list")?;
     for item in desk.as_array().ok_or("an ABI is a list")? {
-        if item["type"] != "constructor" && !pool.contains(item) {
-            pool.push(item.clone());
+        if item["type"] != "constructor" && !whole.contains(item) {
+            whole.push(item.clone());
         }
     }
     Ok(())

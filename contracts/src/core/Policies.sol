@@ -4,12 +4,8 @@ pragma solidity ^0.8.27;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
-import {ERC721} from "@openzeppelin/contracts/token/ERC721/ERC721.sol";
-import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
-import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
-import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {ICatalog, Product} from "../interfaces/ICatalog.sol";
 import {IExtensions} from "../interfaces/IExtensions.sol";
 import {IHoldings} from "../interfaces/IHoldings.sol";
@@ -22,17 +18,13 @@ import {Due} from "../libraries/Due.sol";
 import {Gates} from "../libraries/Gates.sol";
 import {Eip712Types, PositionConsent} from "../libraries/Eip712Types.sol";
 import {Salvage} from "../reinsurance/Salvage.sol";
+import {PoliciesBase} from "./PoliciesBase.sol";
 
 /// @title Policies
 /// @notice Holds no money: premiums go from the buyer to the pool, payments from the pool to the holder.
 /// @dev State hangs on token ids and position accounts, never on owners, so a transfer takes every right along.
-contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient {
+contract Policies is PoliciesBase, IPolicies {
     using SafeERC20 for IERC20;
-
-    struct Settlement {
-        uint128 due; // pool units; never falls
-        uint128 paid; // at most due
-    }
 
     /// @dev Premium for at least this long is earned, whatever happens to the policy.
     uint256 public constant MIN_EARNED = 7 days;
@@ -40,26 +32,29 @@ contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient
     uint256 public constant MAX_FEE_BPS = 2000;
     uint256 private constant BPS = 10_000;
 
-    ICatalog public immutable catalog;
-    IIncidents public immutable incidents;
     /// @notice Where positions assign what products with salvage take.
     ISalvage public immutable salvage;
+    /// @notice The code of all that `IPolicyDesk` names; it works on this contract's storage.
+    address public immutable desk;
 
-    /// @notice Ids run from 1 to `count`.
-    uint256 public count;
-    /// @dev paid is the sum of `_settled` paid over all incidents; paid <= `_due` <= sum.
-    mapping(uint256 id => Policy policy) private _policies;
-    mapping(uint256 id => mapping(uint256 incident => Settlement settlement)) private _settled;
-    /// @dev Sum of `_settled` due over all incidents.
-    mapping(uint256 id => uint128 due) private _due;
-
-    constructor(ICatalog catalog_, IIncidents incidents_)
-        ERC721("Breakwater Policy", "BWP")
-        EIP712(Eip712Types.NAME, Eip712Types.VERSION)
-    {
-        catalog = catalog_;
+    /// @param desk_ the `PolicyDesk` of the same catalog and incidents.
+    constructor(ICatalog catalog_, IIncidents incidents_, address desk_) PoliciesBase(catalog_, incidents_) {
         salvage = new Salvage(catalog_, incidents_);
-        incidents = incidents_;
+        desk = desk_;
+    }
+
+    /// @dev Everything of `IPolicyDesk`. The desk's code is fixed with this one's.
+    fallback() external {
+        address to = desk;
+        // All memory is free here, and nothing comes after.
+        assembly ("memory-safe") {
+            let data := mload(64)
+            calldatacopy(data, 0, calldatasize())
+            let ok := delegatecall(gas(), to, data, calldatasize(), 0, 0)
+            returndatacopy(data, 0, returndatasize())
+            if iszero(ok) { revert(data, returndatasize()) }
+            return(data, returndatasize())
+        }
     }
 
     /// @inheritdoc IPolicies
@@ -86,7 +81,7 @@ contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient
     function lower(uint256 id, uint128 newSum) external nonReentrant returns (uint256 refund) {
         Policy storage p = _editable(id);
         Product memory terms = catalog.product(p.product);
-        (uint128 sum, uint128 due) = (p.sum, _due[id]);
+        (uint128 sum, uint128 due) = (p.sum, _claims[id].due);
         if (newSum >= sum) revert NotLower(newSum, sum);
         uint256 left = Math.saturatingSub(newSum, due);
         // A claim that is not paid yet may stand alone; cover that may still pay must be worth a settlement.
@@ -104,7 +99,7 @@ contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient
     function cancel(uint256 id) external nonReentrant returns (uint256 refund) {
         Policy storage p = _editable(id);
         (uint128 sum, uint128 paid) = (p.sum, p.paid);
-        if (_due[id] > paid) revert StillOwed(id, _due[id], paid);
+        if (_claims[id].due > paid) revert StillOwed(id, _claims[id].due, paid);
         uint256 rate = p.streamRate;
         p.sum = paid;
         p.streamRate = 0;
@@ -261,16 +256,6 @@ contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient
         if (got != amount) revert WrongTransfer(amount, got);
     }
 
-    /// @dev The policy, if its holder may edit it now.
-    function _editable(uint256 id) private view returns (Policy storage p) {
-        if (_requireOwned(id) != msg.sender) revert NotHolder(id, msg.sender);
-        p = _policies[id];
-        if (block.timestamp < p.inception) revert NotIncepted(id, p.inception);
-        if (block.timestamp >= p.expiry) revert Expired(id, p.expiry);
-        bytes32 gauge = catalog.product(p.product).gauge;
-        if (incidents.touched(gauge, p.inception, p.expiry)) revert Frozen(id);
-    }
-
     /// @dev Takes `cut` off the exposure and `rate` off the stream; the refund goes to the caller, the holder.
     function _reduce(
         Policy storage p,
@@ -338,7 +323,7 @@ contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient
         if (paid == 0 && due == s.due) revert NothingToPay(id, incident);
         // paid <= due - s.paid <= sum, so nothing here is cut off.
         p.paid += uint128(paid);
-        _due[id] += due - s.due;
+        _claims[id].due += due - s.due;
         _settled[id][incident] = Settlement(due, s.paid + uint128(paid));
         emit Settled(id, incident, lost, due, paid, settler);
     }
@@ -354,6 +339,8 @@ contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient
         if (ripe.status == Status.Voided) revert IncidentNotOpen(incident, ripe.status);
         bool covered = p.inception <= ripe.onsetTime && ripe.afterTime <= p.expiry
             && ripe.openedTime <= uint256(p.expiry) + terms.reportWindow;
+        // What was open before a split is claimed by the policy that stood then, for the whole sum.
+        covered = covered && ripe.openedAt >= _claims[id].since;
         if (!covered) revert NotTouched(id, incident);
         if (ripe.status != Status.Dwelling) return;
         // At once only on the word of a machine, and only while nobody holds the incident.
@@ -375,7 +362,7 @@ contract Policies is IPolicies, ERC721, EIP712, Nonces, ReentrancyGuardTransient
             if (dueBefore == 0) revert ClaimsOver(incident, ripe.claimsEnd);
             return (lost, dueBefore);
         }
-        uint256 sumLeft = p.sum - (_due[id] - dueBefore);
+        uint256 sumLeft = p.sum - (_claims[id].due - dueBefore);
         uint256 lambda = Due.lambda(ripe.loss, ripe.base);
         // While it is disputed the pool keeps the fraction of what was asserted, but pays what nobody disputes.
         uint256 fraction =

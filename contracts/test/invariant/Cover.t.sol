@@ -114,6 +114,11 @@ contract CoverInvariants is Stage {
         _kept("transfer");
     }
 
+    /// @notice Two policies made of one stream what the one did and differ in nothing but sums.
+    function invariant_a_split_divides_sum_and_stream_alone() public view {
+        _kept("split");
+    }
+
     /// @notice No sale exceeds the cap of its product.
     function invariant_sales_fit_the_caps() public view {
         _kept("over cap");

@@ -27,6 +27,7 @@ contract ReachTest is Stage {
         "queue recovered",
         "unlocked",
         "cap raised",
+        "split",
         "cap lowered",
         "opened",
         "booked",

@@ -5,6 +5,7 @@ import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManage
 import {Catalog} from "breakwater/core/Catalog.sol";
 import {Incidents} from "breakwater/core/Incidents.sol";
 import {Policies} from "breakwater/core/Policies.sol";
+import {PolicyDesk} from "breakwater/core/PolicyDesk.sol";
 import {IWholePool as Pool, PoolState} from "breakwater/interfaces/IPoolDesk.sol";
 import {Tranche} from "breakwater/core/Tranche.sol";
 import {Kind, Product} from "breakwater/interfaces/ICatalog.sol";
@@ -72,6 +73,7 @@ abstract contract Stage is Fixture {
     function _targetCover() internal {
         Handler h = handler;
         _add(h.buy.selector, h.buyInParts.selector, h.edit.selector, h.transferPolicy.selector);
+        _add(h.splitPolicy.selector);
     }
 
     function _targetCapital() internal {
@@ -137,7 +139,7 @@ abstract contract Stage is Fixture {
         wording = new Wording(times());
         catalog = new Catalog(address(manager), wording);
         incidents = new Incidents(catalog, address(manager));
-        policies = new Policies(catalog, incidents);
+        policies = new Policies(catalog, incidents, address(new PolicyDesk(catalog, incidents)));
         factory = Pools.factory(catalog, incidents, address(policies));
         allowFactory();
         AssertingRung asserting = new AssertingRung();

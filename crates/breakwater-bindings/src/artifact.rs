@@ -32,6 +32,7 @@ artifacts!(
     "ListGate",
     "OracleRung",
     "Policies",
+    "PolicyDesk",
     "Pool",
     "PoolDesk",
     "ProofRung",

@@ -54,6 +54,10 @@ sol! {
 }
 sol! {
     #![sol(all_derives = true)]
+    PolicyDesk, concat!(env!("OUT_DIR"), "/PolicyDesk.json")
+}
+sol! {
+    #![sol(all_derives = true)]
     Pool, concat!(env!("OUT_DIR"), "/Pool.json")
 }
 sol! {

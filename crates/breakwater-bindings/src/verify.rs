@@ -132,6 +132,9 @@ impl<C: Chain> Check<'_, C> {
         for (name, address) in machines.into_iter().chain(to.disputes.iter().flat_map(Disputes::codes)) {
             self.code(name, address).await?;
         }
+        if let Some(desk) = self.ask(to.policies, &Policies::deskCall {}).await? {
+            self.code("PolicyDesk", desk).await?;
+        }
         if let Some(certificate) = self.ask(to.wording, &Wording::certificateCall {}).await? {
             self.code("Certificate", certificate).await?;
         }

@@ -4,6 +4,7 @@ pragma solidity ^0.8.27;
 import {IWholePool as Pool, Underwriting} from "breakwater/interfaces/IPoolDesk.sol";
 import {Kind, Product} from "breakwater/interfaces/ICatalog.sol";
 import {IPolicies, Policy, Purchase} from "breakwater/interfaces/IPolicies.sol";
+import {IPolicyDesk} from "breakwater/interfaces/IPolicyDesk.sol";
 import {Bounds} from "../Bounds.sol";
 import {Watch} from "../Watch.sol";
 
@@ -30,6 +31,8 @@ abstract contract Holders is Watch {
 
     mapping(uint256 id => Card) public cards;
     mapping(uint256 id => Cut[]) private _cuts;
+    /// @dev The policy that was bought and of which this one was split off; zero: itself.
+    mapping(uint256 id => uint256 root) private _roots;
 
     // ----- actions -----
 
@@ -87,6 +90,33 @@ abstract contract Holders is Watch {
         _reduce(id, p, abi.encodeCall(IPolicies.cancel, (id)), p.sum - p.paid);
         cards[id].lowest = p.paid;
         _did("cancelled");
+    }
+
+    /// @notice A holder makes two policies of one: the pool does not see it.
+    function splitPolicy() external step(false) {
+        uint256 id = _editable();
+        if (id == 0 || cast.policies.count() >= Bounds.MOST_POLICIES) return;
+        Policy memory p = _policy(id);
+        uint256 least = dueOf(id) + 2 * Bounds.MIN_SUM;
+        if (p.sum < least) return;
+        uint128 off = uint128(_between(Bounds.MIN_SUM, p.sum - least + Bounds.MIN_SUM));
+        address to = _person();
+        bytes memory data = abi.encodeCall(IPolicyDesk.split, (id, off, to));
+        if (!_must(_ownerOf(id), address(cast.policies), data)) return;
+        uint256 part = cast.policies.count();
+        _roots[part] = _rootOf(id);
+        // In force before as well, as what it was part of.
+        cards[part] = Card(termsOf(part), 0, 0, off, off);
+        cards[id].sum -= off;
+        cards[id].lowest -= off;
+        uint256 rates = _policy(part).streamRate + _policy(id).streamRate;
+        _rule(rates == p.streamRate && termsOf(part) == termsOf(id) && _ownerOf(part) == to, "split");
+        _did("split");
+    }
+
+    function _rootOf(uint256 id) private view returns (uint256 root) {
+        root = _roots[id];
+        return root == 0 ? id : root;
     }
 
     /// @notice The token moves, and nothing else with it.
@@ -242,9 +272,10 @@ abstract contract Holders is Watch {
         if (!_must(owner, address(cast.policies), data)) return;
         uint256 refund = _wealth(pool, owner) - before;
         flowOut[address(pool)] += refund;
-        cards[id].refunded += refund;
+        Card storage root = cards[_rootOf(id)];
+        root.refunded += refund;
         _cut(id, cut, p.expiry);
-        _rule(cards[id].refunded <= cards[id].premium, "refund above premium");
+        _rule(root.refunded <= root.premium, "refund above premium");
         uint256 from = p.purchased + Bounds.MIN_EARNED;
         if (closed || from < _now()) from = _now();
         uint256 unearned = from < p.expiry ? p.streamRate * (p.expiry - from) / Bounds.WAD : 0;

@@ -10,7 +10,7 @@ use super::config::{Ceiling, Config, ConfigError, PoolConfig};
 use super::{clone, proxy};
 use crate::artifact::{Artifact, ArtifactError, Libraries};
 use crate::contracts::{
-    AccessManager, Catalog, Factory, Incidents, Policies, Pool, PoolDesk, ProofRung, Router, TreatyFactory,
+    AccessManager, Catalog, Factory, Incidents, Policies, PolicyDesk, Pool, PoolDesk, ProofRung, Router, TreatyFactory,
     Underwriting, Wording,
 };
 use crate::decimal;
@@ -226,7 +226,10 @@ impl Steps<'_> {
         let catalog = self.create("Catalog", &catalog.abi_encode())?;
         let incidents = Incidents::constructorCall { catalog_: catalog, authority: access_manager };
         let incidents = self.create("Incidents", &incidents.abi_encode())?;
-        let policies = Policies::constructorCall { catalog_: catalog, incidents_: incidents };
+        // It works on the storage of `Policies`, whose address answers for it.
+        let desk = PolicyDesk::constructorCall { catalog_: catalog, incidents_: incidents };
+        let desk_ = self.create("PolicyDesk", &desk.abi_encode())?;
+        let policies = Policies::constructorCall { catalog_: catalog, incidents_: incidents, desk_ };
         let policies = self.create("Policies", &policies.abi_encode())?;
         let rung = ProofRung::constructorCall { history_: history, catalog_: catalog, incidents_: incidents };
         // All rungs are made with the same three.

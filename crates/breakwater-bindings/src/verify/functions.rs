@@ -47,8 +47,9 @@ const GUARDED: [(&str, &str, u64); 24] = [
 ];
 
 /// Contracts that hold or move money: no function of theirs may be guarded by a role.
-const MONEY: [&str; 8] =
-    ["Pool", "PoolDesk", "Tranche", "Policies", "Factory", "Router", "QuorumRung", "Assembly"];
+const MONEY: [&str; 9] = [
+    "Pool", "PoolDesk", "Tranche", "Policies", "PolicyDesk", "Factory", "Router", "QuorumRung", "Assembly",
+];
 
 /// Tries every function of every contract.
 pub(super) async fn check<C: Chain>(check: &mut Check<'_, C>) -> Result<(), VerifyError<C::Error>> {
@@ -124,6 +125,7 @@ async fn contracts<C: Chain>(
         ("Catalog", to.catalog),
         ("Incidents", to.incidents),
         ("Policies", to.policies),
+        ("PolicyDesk", to.policies),
         ("Factory", to.factory),
         ("TreatyFactory", to.treaty_factory),
         ("Underwriting", to.underwriting),
