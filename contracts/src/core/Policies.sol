@@ -1,22 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.27;
 
-import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
-import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
-import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {ICatalog, Product} from "../interfaces/ICatalog.sol";
-import {IExtensions} from "../interfaces/IExtensions.sol";
-import {IHoldings} from "../interfaces/IHoldings.sol";
 import {IIncidents, Incident, Rung, Status} from "../interfaces/IIncidents.sol";
 import {ILadder} from "../interfaces/ILadder.sol";
 import {IPolicies, Policy, Purchase} from "../interfaces/IPolicies.sol";
 import {IPool, PayOrder, Reduction} from "../interfaces/IPool.sol";
 import {ISalvage} from "../interfaces/ISalvage.sol";
 import {Due} from "../libraries/Due.sol";
-import {Gates} from "../libraries/Gates.sol";
-import {Eip712Types, PositionConsent} from "../libraries/Eip712Types.sol";
 import {Salvage} from "../reinsurance/Salvage.sol";
 import {PoliciesBase} from "./PoliciesBase.sol";
 
@@ -24,13 +17,8 @@ import {PoliciesBase} from "./PoliciesBase.sol";
 /// @notice Holds no money: premiums go from the buyer to the pool, payments from the pool to the holder.
 /// @dev State hangs on token ids and position accounts, never on owners, so a transfer takes every right along.
 contract Policies is PoliciesBase, IPolicies {
-    using SafeERC20 for IERC20;
-
     /// @dev Premium for at least this long is earned, whatever happens to the policy.
     uint256 public constant MIN_EARNED = 7 days;
-    /// @dev Most of a premium that a distributor may be paid on top of it.
-    uint256 public constant MAX_FEE_BPS = 2000;
-    uint256 private constant BPS = 10_000;
 
     /// @notice Where positions assign what products with salvage take.
     ISalvage public immutable salvage;
@@ -59,7 +47,7 @@ contract Policies is PoliciesBase, IPolicies {
 
     /// @inheritdoc IPolicies
     function buy(Purchase calldata purchase) external nonReentrant returns (uint256 id) {
-        return _buy(purchase);
+        return _sell(purchase, msg.sender, 0);
     }
 
     /// @inheritdoc IPolicies
@@ -74,7 +62,7 @@ contract Policies is PoliciesBase, IPolicies {
         address asset = catalog.product(purchase.product).asset;
         // Someone may have sent the permit on already; the allowance then stands, and if not, the transfer fails.
         try IERC20Permit(asset).permit(msg.sender, address(this), value, permitDeadline, v, r, s) {} catch {}
-        return _buy(purchase);
+        return _sell(purchase, msg.sender, 0);
     }
 
     /// @inheritdoc IPolicies
@@ -162,98 +150,6 @@ contract Policies is PoliciesBase, IPolicies {
         Product memory terms = catalog.product(p.product);
         return catalog.renderer()
             .tokenURI(id, p, terms, catalog.gaugeInfo(terms.gauge), catalog.wordingHash(p.product));
-    }
-
-    function _buy(Purchase calldata purchase) private returns (uint256 id) {
-        Product memory terms = _checkPurchase(purchase);
-        IPool pool = IPool(purchase.pool);
-        uint64 inception = uint64(block.timestamp + terms.waitingPeriod);
-        // The quote is as of the pool's last accrual, the price as of now.
-        pool.accrue();
-        uint256 premium = pool.quote(purchase.product, purchase.sum, inception, purchase.expiry);
-        uint256 fee = premium * purchase.feeBps / BPS;
-        if (premium + fee > purchase.maxPremium) revert PremiumAbove(premium + fee, purchase.maxPremium);
-        _pay(IERC20(terms.asset), purchase.pool, premium);
-        uint256 rate = pool.sell(purchase.product, purchase.sum, inception, purchase.expiry, premium);
-
-        id = ++count;
-        Policy memory p = Policy({
-            product: purchase.product,
-            pool: purchase.pool,
-            position: purchase.position,
-            sum: purchase.sum,
-            paid: 0,
-            purchased: uint64(block.timestamp),
-            inception: inception,
-            expiry: purchase.expiry,
-            streamRate: rate
-        });
-        _policies[id] = p;
-        emit Bought(id, purchase.product, purchase.pool, p, premium);
-        if (fee != 0) {
-            emit Distributed(id, purchase.distributor, fee);
-            IERC20(terms.asset).safeTransferFrom(msg.sender, purchase.distributor, fee);
-        }
-        // Without a call to the receiver: a contract that cannot handle tokens still gets its payments.
-        _mint(purchase.to, id);
-    }
-
-    function _checkPurchase(Purchase calldata purchase) private returns (Product memory terms) {
-        address position = purchase.position;
-        if (block.timestamp > purchase.deadline) revert DeadlinePassed(purchase.deadline, block.timestamp);
-        if (position == address(0) || purchase.to == address(0)) revert ZeroAddress();
-        if (purchase.feeBps > MAX_FEE_BPS) revert FeeTooHigh(MAX_FEE_BPS, purchase.feeBps);
-        if (purchase.feeBps != 0 && purchase.distributor == address(0)) revert ZeroAddress();
-        if (!catalog.isPool(purchase.pool)) revert NotAPool(purchase.pool);
-        terms = catalog.product(purchase.product);
-        if (terms.unitDen == 0) revert UnknownProduct(purchase.product);
-        if (terms.registrant != address(0) && position != terms.registrant) {
-            revert NotRegistrant(terms.registrant, position);
-        }
-        if (purchase.sum < terms.minSum) revert SumBelowMinimum(purchase.sum, terms.minSum);
-        if (position != msg.sender) _useConsent(purchase);
-        address asset = IPool(purchase.pool).asset();
-        if (asset != terms.asset) revert WrongAsset(terms.asset, asset);
-        _checkOnSale(terms.gauge);
-        address gate = IPool(purchase.pool).gate();
-        Gates.check(gate, msg.sender, IPolicies.buy.selector);
-        Gates.check(gate, purchase.to, IPolicies.buy.selector);
-    }
-
-    /// @dev What a machine watches is sold only while its rung sees it healthy: a policy could else not pay, or would be
-    ///      bought for what is already seen to come.
-    function _checkOnSale(bytes32 gauge) private view {
-        uint8 bits = catalog.gaugeInfo(gauge).rungs;
-        Rung rung = bits >> uint8(Rung.Feed) & 1 != 0 ? Rung.Feed : Rung.Canary;
-        if (bits >> uint8(rung) & 1 == 0) return;
-        address[] memory rungs = IExtensions(address(incidents)).rungContracts(rung);
-        for (uint256 i; i < rungs.length; ++i) {
-            if (IHoldings(rungs[i]).sellable(gauge)) return;
-        }
-        revert SalesClosed(gauge);
-    }
-
-    /// @dev A signature holds for one purchase: its nonce is used up, and it names product, buyer and deadline.
-    function _useConsent(Purchase calldata purchase) private {
-        address position = purchase.position;
-        PositionConsent memory consent = PositionConsent({
-            position: position,
-            product: purchase.product,
-            buyer: msg.sender,
-            nonce: _useNonce(position),
-            deadline: purchase.deadline
-        });
-        bytes32 digest = _hashTypedDataV4(Eip712Types.hash(consent));
-        if (!SignatureChecker.isValidSignatureNowCalldata(position, digest, purchase.consent)) {
-            revert NoConsent(position);
-        }
-    }
-
-    function _pay(IERC20 asset, address pool, uint256 amount) private {
-        uint256 before = asset.balanceOf(pool);
-        asset.safeTransferFrom(msg.sender, pool, amount);
-        uint256 got = asset.balanceOf(pool) - before;
-        if (got != amount) revert WrongTransfer(amount, got);
     }
 
     /// @dev Takes `cut` off the exposure and `rate` off the stream; the refund goes to the caller, the holder.

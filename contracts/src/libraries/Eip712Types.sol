@@ -89,6 +89,20 @@ struct PositionsReport {
     uint64 validUntil; // seconds, inclusive
 }
 
+/// @notice The holder of a policy wants a further one that begins where it ends, whoever sends the order.
+struct RenewalOrder {
+    uint256 policy;
+    uint128 sum; // pool units, at most; no more than is left of the policy's sum is bought
+    uint32 term; // seconds from the end of the policy to that of its renewal, whole days
+    uint32 lead; // seconds, at most 7 days: how long before the end the renewal may begin
+    uint256 maxPremium; // premium, fee and tip together
+    uint256 tip; // to whoever executes it
+    address distributor; // as in a purchase
+    uint16 feeBps;
+    uint256 nonce; // keyed by the policy
+    uint64 deadline; // seconds, inclusive
+}
+
 /// @title EIP-712 hashes of every message that Breakwater takes signed
 library Eip712Types {
     string internal constant NAME = "Breakwater";
@@ -115,6 +129,9 @@ library Eip712Types {
     bytes32 internal constant POSITIONS_REPORT_TYPEHASH = keccak256(
         "PositionsReport(uint256 incident,bytes32 root,bytes32 evidence,bytes32 signerSet,uint256 nonce,uint64 validFrom,uint64 validUntil)"
     );
+    bytes32 internal constant RENEWAL_ORDER_TYPEHASH = keccak256(
+        "RenewalOrder(uint256 policy,uint128 sum,uint32 term,uint32 lead,uint256 maxPremium,uint256 tip,address distributor,uint16 feeBps,uint256 nonce,uint64 deadline)"
+    );
 
     // The ABI encoding of a struct of plain values is exactly its EIP-712 data, one word a field.
 
@@ -140,6 +157,10 @@ library Eip712Types {
 
     function hash(PositionsReport memory report) internal pure returns (bytes32) {
         return keccak256(bytes.concat(POSITIONS_REPORT_TYPEHASH, abi.encode(report)));
+    }
+
+    function hash(RenewalOrder memory order) internal pure returns (bytes32) {
+        return keccak256(bytes.concat(RENEWAL_ORDER_TYPEHASH, abi.encode(order)));
     }
 
     function hash(CapacityCertificate memory certificate) internal pure returns (bytes32) {

@@ -11,7 +11,8 @@ import {
     LossReport,
     PositionConsent,
     PositionsReport,
-    RatePosting
+    RatePosting,
+    RenewalOrder
 } from "breakwater/libraries/Eip712Types.sol";
 import {Base} from "../Base.sol";
 
@@ -136,6 +137,23 @@ contract Eip712VectorsTest is Base {
             validUntil: uint64(_number("validUntil"))
         });
         _check(Eip712Types.POSITIONS_REPORT_TYPEHASH, Eip712Types.hash(report));
+    }
+
+    function test_renewalOrder() public {
+        message = "RenewalOrder";
+        RenewalOrder memory order = RenewalOrder({
+            policy: _number("policy"),
+            sum: uint128(_number("sum")),
+            term: uint32(_number("term")),
+            lead: uint32(_number("lead")),
+            maxPremium: _number("maxPremium"),
+            tip: _number("tip"),
+            distributor: _address("distributor"),
+            feeBps: uint16(_number("feeBps")),
+            nonce: _number("nonce"),
+            deadline: uint64(_number("deadline"))
+        });
+        _check(Eip712Types.RENEWAL_ORDER_TYPEHASH, Eip712Types.hash(order));
     }
 
     /// @dev Each leaf proves itself with the other one, by the library that the rung uses.

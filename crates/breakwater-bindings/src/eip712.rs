@@ -7,6 +7,7 @@ use alloy::sol_types::{Eip712Domain, SolStruct, SolValue};
 
 pub use generated::{
     BreakerTrip, Cap, CapacityCertificate, LossReport, PositionConsent, PositionsReport, RatePosting,
+    RenewalOrder,
 };
 
 /// Name of the domain.

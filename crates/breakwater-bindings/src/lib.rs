@@ -17,7 +17,7 @@ pub mod verify;
 
 pub use contracts::{
     AccessManager, Assembly, BreakwaterToken, Catalog, Certificate, Council, EthereumHistory, Factory,
-    Identities, Incidents, Policies, Pool, PoolDesk, ProofRung, QuorumRung, Reporters, Router, Signal,
-    Timelock, TimelockController, Tranche, TreatyFactory, Underwriting, Wording,
+    Identities, Incidents, Policies, PolicyDesk, Pool, PoolDesk, ProofRung, QuorumRung, Reporters, Router,
+    Signal, Timelock, TimelockController, Tranche, TreatyFactory, Underwriting, Wording,
 };
 pub use deploy::{Config, Deployment, PoolConfig};

@@ -10,7 +10,7 @@ use alloy::signers::local::PrivateKeySigner;
 use alloy::sol_types::SolStruct;
 use breakwater_bindings::eip712::{
     BreakerTrip, Cap, CapacityCertificate, LossReport, NAME, PositionConsent, PositionsReport, RatePosting,
-    SignatureError, VERSION, digest, domain, position_leaf, recover, signer_set,
+    RenewalOrder, SignatureError, VERSION, digest, domain, position_leaf, recover, signer_set,
 };
 use serde_json::{Value, json};
 
@@ -129,6 +129,22 @@ fn positions_report() -> PositionsReport {
     }
 }
 
+fn renewal_order() -> RenewalOrder {
+    RenewalOrder {
+        policy: U256::from(3),
+        sum: 10_000_000_000,
+        term: 2_592_000,
+        lead: 86_400,
+        maxPremium: U256::from(60_000_000),
+        tip: U256::from(500_000),
+        distributor: address!("0x9000000000000000000000000000000000000009"),
+        feeBps: 150,
+        // The second under the key of policy 3.
+        nonce: (U256::from(3) << 64) + U256::from(1),
+        deadline: 1_706_400_000,
+    }
+}
+
 fn message<T: SolStruct>(message: &T, value: Value) -> Value {
     let digest = digest(message, CHAIN_ID, CONTRACT);
     let signature = key().sign_hash_sync(&digest).unwrap();
@@ -157,13 +173,14 @@ fn caps(caps: &[Cap]) -> Value {
 }
 
 fn file() -> Value {
-    let (report, certificate, posting, trip, consent, positions_report) = (
+    let (report, certificate, posting, trip, consent, positions_report, order) = (
         loss_report(),
         capacity_certificate(),
         rate_posting(),
         breaker_trip(),
         position_consent(),
         positions_report(),
+        renewal_order(),
     );
     let mut capacity = value!(
         certificate,
@@ -221,6 +238,11 @@ fn file() -> Value {
                 positions_report,
                 [root, evidence, signerSet],
                 [incident, nonce, validFrom, validUntil]
+            )),
+            "RenewalOrder": message(&order, value!(
+                order,
+                [distributor],
+                [policy, sum, term, lead, maxPremium, tip, feeBps, nonce, deadline]
             )),
         },
     })

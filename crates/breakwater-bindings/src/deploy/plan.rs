@@ -10,8 +10,8 @@ use super::config::{Ceiling, Config, ConfigError, PoolConfig};
 use super::{clone, proxy};
 use crate::artifact::{Artifact, ArtifactError, Libraries};
 use crate::contracts::{
-    AccessManager, Catalog, Factory, Incidents, Policies, PolicyDesk, Pool, PoolDesk, ProofRung, Router, TreatyFactory,
-    Underwriting, Wording,
+    AccessManager, Catalog, Factory, Incidents, Policies, PolicyDesk, Pool, PoolDesk, ProofRung, Router,
+    TreatyFactory, Underwriting, Wording,
 };
 use crate::decimal;
 

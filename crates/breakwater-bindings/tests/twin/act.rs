@@ -190,7 +190,7 @@ impl Stage {
 
     /// The position account's signature for this one purchase.
     fn consent(&mut self, buyer: Address, purchase: &Purchase) -> Bytes {
-        let nonce = self.chain.view(self.policies, &Policies::noncesCall { owner: purchase.position });
+        let nonce = self.chain.view(self.policies, &Policies::nonces_0Call { owner: purchase.position });
         let message = PositionConsent {
             position: purchase.position,
             product: purchase.product,

@@ -8,8 +8,8 @@ use alloy::sol;
 use alloy::sol_types::SolConstructor;
 use breakwater_bindings::artifact::{Artifact, Libraries};
 use breakwater_bindings::{
-    AccessManager, Catalog, Factory, Incidents, Policies, Pool, PoolDesk, ProofRung, TreatyFactory, Wording,
-    gauges,
+    AccessManager, Catalog, Factory, Incidents, Policies, PolicyDesk, Pool, PoolDesk, ProofRung,
+    TreatyFactory, Wording, gauges,
 };
 use breakwater_policy::incident::Rung;
 use breakwater_policy::ops::{CURATOR, RUNGS, Scene, sample_configs, sample_products};
@@ -205,7 +205,9 @@ impl Core {
         let catalog = create("Catalog", Catalog::constructorCall { authority, wording }.abi_encode());
         let incidents = Incidents::constructorCall { catalog_: catalog, authority };
         let incidents = create("Incidents", incidents.abi_encode());
-        let policies = Policies::constructorCall { catalog_: catalog, incidents_: incidents };
+        let desk = PolicyDesk::constructorCall { catalog_: catalog, incidents_: incidents };
+        let desk_ = create("PolicyDesk", desk.abi_encode());
+        let policies = Policies::constructorCall { catalog_: catalog, incidents_: incidents, desk_ };
         let policies = create("Policies", policies.abi_encode());
         let bookings = create("Bookings", Vec::new());
         let mut rungs = RUNGS.to_vec();

@@ -68,7 +68,7 @@ pub(crate) async fn consent(asked: &Consent, screen: &Screen) -> Result<Outcome,
     let policies = scene.deployment.policies;
     let position = key.address();
     let deadline = parse_time("--deadline", &asked.deadline, scene.head.timestamp())?;
-    let nonce = scene.view(policies, &Policies::noncesCall { owner: position }).await?;
+    let nonce = scene.view(policies, &Policies::nonces_0Call { owner: position }).await?;
     let message = PositionConsent {
         position,
         product: cover.id,
@@ -125,7 +125,8 @@ impl Signed {
         product: B256,
         buyer: Address,
     ) -> Result<(), Failure> {
-        let nonce = scene.view(scene.deployment.policies, &Policies::noncesCall { owner: position }).await?;
+        let nonce =
+            scene.view(scene.deployment.policies, &Policies::nonces_0Call { owner: position }).await?;
         let pairs = [
             ("chain", scene.deployment.chain_id.to_string(), self.chain_id.to_string()),
             ("contract", scene.deployment.policies.to_string(), self.policies.to_string()),
