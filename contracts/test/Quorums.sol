@@ -40,9 +40,7 @@ abstract contract Quorums is Fixture {
         bondToken = new Token("BOND", 6);
         reporters = new Reporters(address(manager), address(bondToken), SINK, MIN_BOND, UNBOND, PROVER_BPS, 3);
         quorum = new QuorumRung(incidents, reporters, rung, REPORT_BOND, CHALLENGE_BOND);
-        address[] memory users = new address[](1);
-        users[0] = address(quorum);
-        reporters.wire(users);
+        reporters.wire(users());
         address[] memory contracts = new address[](3);
         Rung[] memory rungs = new Rung[](3);
         (contracts[0], contracts[1], contracts[2]) = (rungContract, address(quorum), assemblyFor());
@@ -59,6 +57,12 @@ abstract contract Quorums is Fixture {
 
     function assemblyFor() internal virtual returns (address) {
         return jury;
+    }
+
+    /// @dev Who may hold bonds.
+    function users() internal virtual returns (address[] memory list_) {
+        list_ = new address[](1);
+        list_[0] = address(quorum);
     }
 
     function enlist(address account) internal {
