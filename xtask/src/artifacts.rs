@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{steps, tools};
 
 /// Sources whose contracts the Rust side deploys or calls.
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 14] = [
     "src/core/",
     "src/feeds/",
     "src/governance/",
@@ -20,6 +20,7 @@ const SOURCES: [&str; 13] = [
     "src/triggers/",
     "src/underwriting/",
     "src/periphery/",
+    "src/prevention/Breaker.sol",
     "demo/",
     "test/harness/",
     "node_modules/@openzeppelin/contracts/access/manager/AccessManager.sol",

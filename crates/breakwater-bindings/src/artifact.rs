@@ -18,6 +18,7 @@ artifacts!(
     "AccessManager",
     "Assembly",
     "Bookings",
+    "Breaker",
     "BreakwaterToken",
     "CanaryRung",
     "Catalog",

@@ -22,6 +22,10 @@ sol! {
 }
 sol! {
     #![sol(all_derives = true)]
+    Breaker, concat!(env!("OUT_DIR"), "/Breaker.json")
+}
+sol! {
+    #![sol(all_derives = true)]
     Catalog, concat!(env!("OUT_DIR"), "/Catalog.json")
 }
 sol! {

@@ -24,3 +24,11 @@ sol! {
     #![sol(all_derives = true)]
     DemoVaultAttack, concat!(env!("OUT_DIR"), "/DemoVaultAttack.json")
 }
+sol! {
+    #![sol(all_derives = true)]
+    GuardedVault, concat!(env!("OUT_DIR"), "/GuardedVault.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    GuardedVaultAttack, concat!(env!("OUT_DIR"), "/GuardedVaultAttack.json")
+}

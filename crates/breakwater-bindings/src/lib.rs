@@ -16,8 +16,8 @@ pub mod gauges;
 pub mod verify;
 
 pub use contracts::{
-    AccessManager, Assembly, BreakwaterToken, Catalog, Certificate, Council, EthereumHistory, Factory,
-    Identities, Incidents, Policies, PolicyDesk, Pool, PoolDesk, ProofRung, QuorumRung, Reporters, Router,
-    Signal, Timelock, TimelockController, Tranche, TreatyFactory, Underwriting, Wording,
+    AccessManager, Assembly, Breaker, BreakwaterToken, Catalog, Certificate, Council, EthereumHistory,
+    Factory, Identities, Incidents, Policies, PolicyDesk, Pool, PoolDesk, ProofRung, QuorumRung, Reporters,
+    Router, Signal, Timelock, TimelockController, Tranche, TreatyFactory, Underwriting, Wording,
 };
 pub use deploy::{Config, Deployment, PoolConfig};

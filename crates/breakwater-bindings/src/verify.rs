@@ -4,6 +4,7 @@
 //! what the artifact cannot do, the contract cannot do.
 
 mod council;
+mod disputes;
 mod functions;
 mod roles;
 
@@ -82,6 +83,7 @@ pub async fn verify<C: Chain>(
     check.wiring().await?;
     check.pools().await?;
     council::check(&mut check).await?;
+    disputes::check(&mut check).await?;
     roles::check(&mut check).await?;
     functions::check(&mut check).await?;
     Ok(check.findings)

@@ -83,7 +83,7 @@ pub struct Deployment {
     pub router: Address,
     /// `Underwriting`: certified limits and rates.
     pub underwriting: Address,
-    /// Reporters, quorum rung and assembly, if there are any.
+    /// Reporters, quorum rung, assembly and breaker, if there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disputes: Option<Disputes>,
     /// Pools of the configuration by name.
@@ -97,7 +97,7 @@ impl Deployment {
     pub fn contracts(&self) -> Vec<Address> {
         let fixed = [self.catalog, self.incidents, self.policies, self.history, self.factory];
         let machines = self.machines().map(|(_, address, _)| address);
-        let disputes = self.disputes.iter().flat_map(|to| [to.reporters, to.quorum_rung, to.assembly]);
+        let disputes = self.disputes.iter().flat_map(Disputes::codes).map(|(_, address)| address);
         fixed.into_iter().chain(machines).chain(disputes).chain(self.pools.values().copied()).collect()
     }
 

@@ -47,8 +47,18 @@ const GUARDED: [(&str, &str, u64); 24] = [
 ];
 
 /// Contracts that hold or move money: no function of theirs may be guarded by a role.
-const MONEY: [&str; 9] =
-    ["Pool", "PoolDesk", "Tranche", "Policies", "PolicyDesk", "Factory", "Router", "QuorumRung", "Assembly"];
+const MONEY: [&str; 10] = [
+    "Pool",
+    "PoolDesk",
+    "Tranche",
+    "Policies",
+    "PolicyDesk",
+    "Factory",
+    "Router",
+    "QuorumRung",
+    "Assembly",
+    "Breaker",
+];
 
 /// Tries every function of every contract.
 pub(super) async fn check<C: Chain>(check: &mut Check<'_, C>) -> Result<(), VerifyError<C::Error>> {

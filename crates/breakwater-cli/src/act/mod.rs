@@ -4,6 +4,7 @@
 //! state. A dry run prints what that trial changes, and a real run is only begun when the trial succeeded, so
 //! what is signed has been seen to work, and errors come in words before any gas is spent.
 
+mod agree;
 mod assess;
 mod bench;
 mod buyer;
@@ -19,6 +20,7 @@ mod held;
 mod holder;
 mod incidents;
 mod limits;
+mod parts;
 mod permit;
 mod poke;
 mod probe;
@@ -26,7 +28,9 @@ mod report;
 mod run;
 mod show;
 mod signed;
+mod standing;
 mod treaty;
+mod trip;
 mod underwriter;
 mod units;
 mod words;
@@ -95,6 +99,18 @@ pub(crate) enum Act {
         #[command(subcommand)]
         command: assess::Assess,
     },
+    /// Short stops of protocols that asked for them
+    Trip {
+        #[command(subcommand)]
+        command: trip::TripCommand,
+    },
+    /// Stand against a trip with a bond, as the protocol
+    ChallengeTrip(trip::ChallengeTrip),
+    /// What a protocol agrees to with the breaker
+    Breaker {
+        #[command(subcommand)]
+        command: agree::BreakerCommand,
+    },
     /// Have the rung of price feeds read a trigger's feeds
     Poke(poke::Poke),
     /// Collateral of reinsurers
@@ -144,6 +160,9 @@ pub(crate) async fn run(command: Act, screen: &Screen) -> Result<Outcome, Failur
         Act::Report { command } => report::report(&command, screen).await,
         Act::Challenge(asked) => report::challenge(&asked, screen).await,
         Act::Assess { command } => assess::assess(&command, screen).await,
+        Act::Trip { command } => trip::trip(&command, screen).await,
+        Act::ChallengeTrip(asked) => trip::challenge(&asked, screen).await,
+        Act::Breaker { command } => agree::breaker(&command, screen).await,
         Act::Poke(asked) => poke::poke(&asked, screen).await,
         Act::Treaty { command } => treaty::treaty(&command, screen).await,
         Act::Certify { command } => limits::certify(&command, screen).await,

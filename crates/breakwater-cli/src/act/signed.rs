@@ -10,7 +10,7 @@ use alloy::signers::SignerSync;
 use alloy::signers::local::PrivateKeySigner;
 use alloy::sol_types::SolValue;
 use breakwater_bindings::decimal;
-use breakwater_bindings::eip712::{self, CapacityCertificate, LossReport, RatePosting};
+use breakwater_bindings::eip712::{self, BreakerTrip, CapacityCertificate, LossReport, RatePosting};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -118,6 +118,20 @@ message!(
         ("model", m.model.to_string()),
         ("data", m.data.to_string()),
         ("seed", m.seed.to_string()),
+    ]
+);
+
+message!(
+    BreakerTrip,
+    "post((address,bytes4,uint64,bytes32,bytes32,bytes32,uint32,bytes32,uint256,uint64,uint64),address[],bytes[])",
+    |m| vec![
+        ("target", m.target.to_string()),
+        ("selector", m.selector.to_string()),
+        ("number", m.number.to_string()),
+        ("blockHash", m.blockHash.to_string()),
+        ("transaction", m.transaction.to_string()),
+        ("evidence", m.evidence.to_string()),
+        ("duration", crate::act::units::span(m.duration.into())),
     ]
 );
 
@@ -337,6 +351,7 @@ mod tests {
         assert_eq!(RatePosting::decode(&rate.encode()), Some(rate));
         let calls = [
             (LossReport::eip712_encode_type(), <LossReport as Message>::FUNCTION),
+            (BreakerTrip::eip712_encode_type(), <BreakerTrip as Message>::FUNCTION),
             (RatePosting::eip712_encode_type(), <RatePosting as Message>::FUNCTION),
             (CapacityCertificate::eip712_encode_type(), <CapacityCertificate as Message>::FUNCTION),
         ];

@@ -1,11 +1,12 @@
-//! What decides where no proof does: the reporters' registry, the quorum rung and the assembly.
+//! What decides where no proof does: the reporters' registry, the quorum rung and the assembly; and the breaker, which
+//! the same reporters trip.
 
 use alloy::primitives::{Address, U256};
 use alloy::sol_types::{SolConstructor, SolValue};
 use serde::{Deserialize, Serialize};
 
 use super::{Deployment, PlanError, Steps, answer};
-use crate::contracts::{Assembly, QuorumRung, Reporters};
+use crate::contracts::{Assembly, Breaker, QuorumRung, Reporters};
 
 /// `Rung.Quorum`.
 const QUORUM_RUNG: u8 = 3;
@@ -22,12 +23,27 @@ pub struct Disputes {
     pub quorum_rung: Address,
     /// `Assembly`.
     pub assembly: Address,
+    /// `Breaker`.
+    pub breaker: Address,
+    /// The `Assembly` that judges trips; the breaker made it.
+    pub judges: Address,
 }
 
 impl Disputes {
     /// Each contract with its artifact's name.
-    pub(crate) fn codes(&self) -> [(&'static str, Address); 3] {
-        [("Reporters", self.reporters), ("QuorumRung", self.quorum_rung), ("Assembly", self.assembly)]
+    pub(crate) fn codes(&self) -> [(&'static str, Address); 5] {
+        [
+            ("Reporters", self.reporters),
+            ("QuorumRung", self.quorum_rung),
+            ("Assembly", self.assembly),
+            ("Breaker", self.breaker),
+            ("Assembly", self.judges),
+        ]
+    }
+
+    /// The contracts that hold and slash bonds, as the registry is wired to them.
+    pub(crate) fn users(&self) -> Vec<Address> {
+        vec![self.quorum_rung, self.breaker]
     }
 
     /// The rungs to wire to the incidents.
@@ -37,7 +53,7 @@ impl Disputes {
 }
 
 impl Steps<'_> {
-    /// Creates them and wires the rung to the registry; who reports is the admin's to say later.
+    /// Creates them and wires the registry to those who use it; who reports is the admin's to say later.
     pub(super) fn disputes(&mut self, to: &mut Deployment) -> Result<(), PlanError> {
         let Some(config) = &self.config.disputes else { return Ok(()) };
         let reporters = Reporters::constructorCall {
@@ -67,12 +83,29 @@ impl Steps<'_> {
             quorumBps: config.stake_quorum_bps,
             slashBps: config.slash_bps,
         };
-        let assembly = Assembly::constructorCall { incidents_: to.incidents, c: terms };
+        let assembly = Assembly::constructorCall { incidents_: to.incidents, c: terms.clone() };
         let assembly = self.create("Assembly", &assembly.abi_encode())?;
-        let wire = Reporters::wireCall { users: vec![quorum_rung] };
-        let done = answer(reporters, &Reporters::isUserCall { account: quorum_rung }, true.abi_encode());
-        self.call("wire the reporters to the quorum rung", reporters, &wire, done);
-        to.disputes = Some(Disputes { reporters, quorum_rung, assembly });
+        let breaker = Breaker::constructorCall {
+            reporters_: reporters,
+            challengeBond_: config.challenge_bond,
+            // The same fields under the type of the other contract.
+            config: Breaker::AssemblyConfig {
+                token: terms.token,
+                sink: terms.sink,
+                commitTime: terms.commitTime,
+                revealTime: terms.revealTime,
+                unstakeDelay: terms.unstakeDelay,
+                quorumBps: terms.quorumBps,
+                slashBps: terms.slashBps,
+            },
+        };
+        let breaker = self.create("Breaker", &breaker.abi_encode())?;
+        // The first contract that it makes, in its constructor.
+        let made = Disputes { reporters, quorum_rung, assembly, breaker, judges: breaker.create(1) };
+        let wire = Reporters::wireCall { users: made.users() };
+        let done = answer(reporters, &Reporters::isUserCall { account: breaker }, true.abi_encode());
+        self.call("wire the reporters to the quorum rung and the breaker", reporters, &wire, done);
+        to.disputes = Some(made);
         Ok(())
     }
 }

@@ -260,11 +260,12 @@ fn disputes_have_their_contracts_and_rungs() {
     assert_eq!(wire.contracts, [machines.as_slice(), &[made.quorum_rung, made.assembly]].concat());
     assert_eq!(wire.rungs, [0, 1, 1, 1, 2, 3, 4]);
     let users = Reporters::wireCall::abi_decode(&plan.steps[step("wire the reporters")].data).unwrap();
-    assert_eq!(users.users, [made.quorum_rung]);
+    assert_eq!(users.users, [made.quorum_rung, made.breaker]);
+    assert_eq!(made.judges, made.breaker.create(1));
     assert!(step("create Assembly") < step("wire the incidents"));
     assert!(step("wire the reporters") < step("give up"));
     assert!(
-        [made.reporters, made.quorum_rung, made.assembly]
+        [made.reporters, made.quorum_rung, made.assembly, made.breaker, made.judges]
             .iter()
             .all(|contract| plan.deployment.contracts().contains(contract))
     );
