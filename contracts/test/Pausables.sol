@@ -81,7 +81,13 @@ contract ManagedTarget is AccessManaged {
 
 /// @notice Names its owner in two words.
 contract LongOwner {
+    address private immutable _owner;
+
+    constructor(address owner_) {
+        _owner = owner_;
+    }
+
     function owner() external view returns (address, uint256) {
-        return (msg.sender, 1);
+        return (_owner, 1);
     }
 }

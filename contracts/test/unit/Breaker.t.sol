@@ -26,7 +26,7 @@ contract BreakerTest is Breakers {
         vm.prank(address(vault));
         breaker.agree(address(vault), terms());
 
-        LongOwner long = new LongOwner();
+        LongOwner long = new LongOwner(carol);
         address[5] memory targets =
             [address(vault), address(byRole), address(managed), address(long), address(0x1234)];
         vm.startPrank(carol);
