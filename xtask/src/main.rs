@@ -3,6 +3,8 @@
 //! Nothing here is needed to build or use Breakwater; it only runs the tools that do.
 
 mod artifacts;
+mod benchmarks;
+mod long;
 mod mutants;
 mod review;
 mod sizes;
@@ -33,7 +35,7 @@ enum Task {
     },
     /// Set-up, then every test.
     Test {
-        /// Also mutants, long twin runs, hundreds of kills and large books.
+        /// Also mutants, review, long twin runs, hundreds of kills and a book of a million policies.
         #[arg(long)]
         long: bool,
         /// Only steps whose name contains this.
@@ -46,16 +48,13 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
-    /// Rewrite the committed gas and size snapshots.
+    /// Rewrite the committed gas and size snapshots, and the table of them in BENCHMARKS.md.
     Snapshots,
-    /// Run Slither over the contracts and halmos over the arithmetic, and compare with the committed answers.
+    /// Run Slither over the contracts and halmos over the arithmetic, compare with the committed answers and rewrite
+    /// contracts/REVIEW.md.
     Review,
-    /// Run the invariants against each committed mutant and print who kills whom.
-    Mutants {
-        /// Only mutants whose name contains this.
-        #[arg(long)]
-        only: Option<String>,
-    },
+    /// Try each committed mutant on the invariants and tests that are to kill it.
+    Mutants(mutants::Options),
 }
 
 fn main() -> Result<()> {
@@ -66,7 +65,7 @@ fn main() -> Result<()> {
         Task::Artifacts { check: true } => artifacts::check(),
         Task::Artifacts { check: false } => artifacts::write(),
         Task::Snapshots => test::snapshots(),
-        Task::Review => review::run(),
-        Task::Mutants { only } => mutants::run(only.as_deref()),
+        Task::Review => review::run().map(drop),
+        Task::Mutants(options) => mutants::run(&options).map(drop),
     }
 }

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{artifacts, mutants, steps, tidy, tools};
+use crate::{artifacts, benchmarks, long, steps, tidy, tools};
 
 /// A named step of the test run.
 type Step = (&'static str, fn() -> Result<()>);
@@ -30,18 +30,7 @@ pub(crate) fn run(long: bool, only: Option<&str>) -> Result<()> {
         passed += 1;
     }
     if long {
-        steps::run(
-            "long tests",
-            Command::new("cargo").current_dir(tools::root()).env("BREAKWATER_LONG", "1").args([
-                "test",
-                "--workspace",
-                "--",
-                "long_",
-                "--nocapture",
-            ]),
-        )?;
-        mutants::run(None)?;
-        passed += 2;
+        passed += long::run()?;
     }
     println!("steps: {passed} passed, 0 failed");
     Ok(())
@@ -59,7 +48,8 @@ pub(crate) fn demo(rest: &[String]) -> Result<()> {
 /// Rewrites the gas snapshots by running the tests that take them.
 pub(crate) fn snapshots() -> Result<()> {
     artifacts::write()?;
-    steps::run("forge test", tools::foundry("forge")?.args(["test", "--quiet", "--match-path", "test/*"]))
+    steps::run("forge test", tools::foundry("forge")?.args(["test", "--quiet", "--match-path", "test/*"]))?;
+    benchmarks::write()
 }
 
 fn cargo(arguments: &[&str]) -> Result<()> {

@@ -65,7 +65,8 @@ contract ListGate is IGate, Ownable2Step {
     /// @inheritdoc IGate
     function allowed(address account, bytes4) external view returns (bool) {
         if (isListed[account] != (mode == Mode.Allow)) return false;
-        for (uint256 i; i < _registries.length; ++i) {
+        uint256 count = _registries.length;
+        for (uint256 i; i < count; ++i) {
             if (!_passes(_registries[i], account)) return false;
         }
         return true;

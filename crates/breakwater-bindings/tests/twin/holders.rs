@@ -65,10 +65,26 @@ impl Book {
 
     /// Asserts with real proofs that half of the vault is gone. Answers the incident and the two blocks.
     fn lose_by_proof(&mut self, spec: &GaugeSpec, sol: &gauges::GaugeSpec) -> (U256, [Block; 2]) {
+        let (call, blocks) = self.assertion(spec, sol);
+        let (keeper, rung) = (self.stage.scene.users[5], self.rung());
+        let id = self.stage.chain.call(keeper, rung, &call).expect("half of the vault is gone");
+        self.stage.wait(SLOT);
+        (id, blocks)
+    }
+
+    /// What asserts with real proofs that half of the vault is gone, and the two blocks.
+    pub(crate) fn assertion(
+        &mut self,
+        spec: &GaugeSpec,
+        sol: &gauges::GaugeSpec,
+    ) -> (ProofRung::assertLossCall, [Block; 2]) {
         let Clock { time, block } = self.stage.chain.clock();
+        let users = self.stage.scene.users.clone();
         let blocks = [(3, ASSETS), (2, ASSETS / 2)].map(|(back, assets)| {
             let mut storage: std::collections::BTreeMap<B256, U256> =
                 (0..HOLDERS).map(|i| (spec.holder_slot(holder(i)), U256::from(SHARES))).collect();
+            // Enough for every policy that a user has.
+            storage.extend(users.iter().map(|user| (spec.holder_slot(*user), U256::from(20 * SHARES))));
             storage.insert(B256::ZERO, U256::from(ASSETS) << 128 | U256::from(assets));
             Block {
                 number: block.0 - back,
@@ -85,15 +101,11 @@ impl Book {
         });
         let evidence =
             Evidence::of_blocks(spec, &[], &[], &[&proofs[0], &proofs[1]]).expect("both blocks were proven");
-        let call = ProofRung::assertLossCall { spec: sol.clone().into(), evidence: evidence.into() };
-        let (keeper, rung) = (self.stage.scene.users[5], self.rung());
-        let id = self.stage.chain.call(keeper, rung, &call).expect("half of the vault is gone");
-        self.stage.wait(SLOT);
-        (id, blocks)
+        (ProofRung::assertLossCall { spec: sol.clone().into(), evidence: evidence.into() }, blocks)
     }
 
     /// Proves positions, in as few calls as calldata allows; answers the gas of the first and of all.
-    fn prove(
+    pub(crate) fn prove(
         &mut self,
         (spec, sol): (&GaugeSpec, &gauges::GaugeSpec),
         id: U256,
@@ -126,7 +138,7 @@ impl Book {
         (count, gas, all)
     }
 
-    fn rung(&self) -> Address {
+    pub(crate) fn rung(&self) -> Address {
         let mut rungs = self.stage.scene.deployment.rungs.iter();
         *rungs.find(|(_, rung)| **rung == Rung::Proof).expect("a proof rung is wired").0
     }
