@@ -147,6 +147,7 @@ contract BreakerJudgementTest is Breakers {
         }
         assertEq(uint8(breaker.tripOf(id).verdict), uint8(Verdict.Right));
         _settled(id);
+        assertEq(bondedBy(accounts[0]), MIN_BOND);
     }
 
     function test_judgesHearNoTripThatIsNotDisputed() public {

@@ -266,8 +266,7 @@ fn a_trip_ends_by_itself_and_costs_its_signers_what_judges_say() {
     let (status, said) = stage.refused(Who::Other, &challenge);
     assert!(status == 1 && said.contains("NotGuardian"), "{said}");
     stage.foretold(Who::Curator, &challenge);
-    let judges = town.disputes().judges.to_string();
-    let of_case = ["--assembly", &judges, "--incident", "1"];
+    let of_case = ["--trip", "1"];
     stage.done(Who::Other, &[&["assess", "begin"], &of_case[..]].concat());
     let secret = stage.path("vote.json");
     let vote = ["assess", "commit", "--percent", "0", "--secret", &secret];

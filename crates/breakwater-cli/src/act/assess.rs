@@ -56,14 +56,17 @@ pub(crate) enum Assess {
 
 /// Which case.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: breakwater assess begin --assembly 0x… --incident 3 --account me")]
+#[command(after_help = "Example: breakwater assess begin --incident 3 --account me")]
 pub(crate) struct OfCase {
-    /// The assembly
+    /// The assembly [default: the deployment's, or its judges of trips with --trip]
     #[arg(long, value_name = "ADDRESS")]
-    assembly: Address,
+    assembly: Option<Address>,
     /// Number of the incident
+    #[arg(long, value_name = "NUMBER", required_unless_present = "trip", conflicts_with = "trip")]
+    incident: Option<U256>,
+    /// Number of the breaker's trip, in place of an incident
     #[arg(long, value_name = "NUMBER")]
-    incident: U256,
+    trip: Option<U256>,
     #[command(flatten)]
     act: Act,
 }
@@ -71,7 +74,7 @@ pub(crate) struct OfCase {
 /// Which vote.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example: breakwater assess commit --assembly 0x… --incident 3 --percent 80 --secret vote.json --account me\n\
+    after_help = "Example: breakwater assess commit --incident 3 --percent 80 --secret vote.json --account me\n\
     The percentage is of the way from what is undisputed (0) to what was asserted (100)."
 )]
 pub(crate) struct Commit {
@@ -114,21 +117,19 @@ struct Secret {
 pub(crate) async fn assess(command: &Assess, screen: &Screen) -> Result<Outcome, Failure> {
     match command {
         Assess::Begin(asked) => {
-            let id = asked.incident;
             simple(
                 asked,
                 "assess begin",
-                Step::new("opening the case", asked.assembly, &beginCall { id }),
+                |at, id| Step::new("opening the case", at, &beginCall { id }),
                 screen,
             )
             .await
         }
         Assess::Close(asked) => {
-            let id = asked.incident;
             simple(
                 asked,
                 "assess close",
-                Step::new("ending the round", asked.assembly, &closeCall { id }),
+                |at, id| Step::new("ending the round", at, &closeCall { id }),
                 screen,
             )
             .await
@@ -138,22 +139,37 @@ pub(crate) async fn assess(command: &Assess, screen: &Screen) -> Result<Outcome,
     }
 }
 
+impl OfCase {
+    /// Where the case is heard, and its number there.
+    fn case(&self, scene: &Scene) -> Result<(Address, U256), Failure> {
+        let assembly = scene.of_disputes("--assembly", self.assembly, |disputes| match self.trip {
+            Some(_) => disputes.judges,
+            None => disputes.assembly,
+        })?;
+        // One of them is given: the flags require it.
+        Ok((assembly, self.trip.or(self.incident).unwrap_or_default()))
+    }
+}
+
 async fn simple(
     asked: &OfCase,
     command: &'static str,
-    step: Step,
+    step: impl Fn(Address, U256) -> Step,
     screen: &Screen,
 ) -> Result<Outcome, Failure> {
     let signer = asked.act.signer()?;
     let scene = Scene::open(&asked.act.look).await?;
-    let title = format!("{} of incident {}", step.what, asked.incident);
+    let (assembly, id) = asked.case(&scene)?;
+    let step = step(assembly, id);
+    let title = format!("{} {id}", step.what);
     run::run(&asked.act, &scene, &signer, Plan::new(command, title, vec![step], Vec::new()), screen).await
 }
 
 async fn commit(asked: &Commit, screen: &Screen) -> Result<Outcome, Failure> {
-    let (act, assembly, id) = (&asked.case.act, asked.case.assembly, asked.case.incident);
+    let act = &asked.case.act;
     let signer = act.signer()?;
     let scene = Scene::open(&act.look).await?;
+    let (assembly, id) = asked.case.case(&scene)?;
     let round = scene.view(assembly, &caseOfCall { id }).await?.round;
     let voter = signer.address();
     let secret = Secret {
@@ -172,7 +188,7 @@ async fn commit(asked: &Commit, screen: &Screen) -> Result<Outcome, Failure> {
         write_new(&asked.secret, &secret)?;
     }
     let step = Step::new("committing to a vote", assembly, &commitCall { id, commitment });
-    let title = format!("voting on incident {id}; the vote is hidden until it is revealed");
+    let title = format!("voting on case {id}; the vote is hidden until it is revealed");
     let plan = Plan::new("assess commit", title, vec![step], probes(assembly, id, round, voter));
     run::run(act, &scene, &signer, plan, screen).await
 }
@@ -191,7 +207,7 @@ async fn reveal(asked: &Reveal, screen: &Screen) -> Result<Outcome, Failure> {
     }
     let (id, assembly) = (secret.incident, secret.assembly);
     let call = revealCall { id, value: secret.percent, salt: secret.salt };
-    let title = format!("revealing a vote of {} per cent on incident {id}", secret.percent);
+    let title = format!("revealing a vote of {} per cent on case {id}", secret.percent);
     let steps = vec![Step::new("revealing a vote", assembly, &call)];
     let probes = probes(assembly, id, secret.round, secret.voter);
     run::run(&asked.act, &scene, &signer, Plan::new("assess reveal", title, steps, probes), screen).await

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::act::bench::Step;
 use crate::act::calls::{self, Written};
 use crate::act::frame::{Act, Look, Scene};
+use crate::act::polls;
 use crate::act::probe::Probe;
 use crate::act::run::{self, Plan};
 use crate::act::units::{Quantity, Token, span, utc};
@@ -32,6 +33,11 @@ pub(crate) enum GovCommand {
     Execute(Move),
     /// Cancel a proposal, as its proposer or as the guardian
     Cancel(Move),
+    /// Polls on floor rates: open one, vote in it, look at it
+    Poll {
+        #[command(subcommand)]
+        command: polls::PollCommand,
+    },
     /// Give your votes to an account: your own, to vote yourself
     Delegate(Delegate),
 }
@@ -150,6 +156,7 @@ pub(crate) async fn gov(command: &GovCommand, screen: &Screen) -> Result<Outcome
         GovCommand::Queue(asked) => go_on(asked, Go::Queue, screen).await,
         GovCommand::Execute(asked) => go_on(asked, Go::Execute, screen).await,
         GovCommand::Cancel(asked) => go_on(asked, Go::Cancel, screen).await,
+        GovCommand::Poll { command } => polls::poll(command, screen).await,
         GovCommand::Delegate(asked) => delegate(asked, screen).await,
     }
 }

@@ -48,14 +48,14 @@ pub(crate) enum Rate {
 /// Which capacity.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example: breakwater certify sign --underwriting 0x… --pool dollars --limits limits.json --out certificate.json --account me\n\
+    after_help = "Example: breakwater certify sign --pool dollars --limits limits.json --out certificate.json --account me\n\
     The file has leverageBps, products and clusters as lists of {id, cap} with caps in units of the asset as decimal\n\
     strings, and the hashes model, data and seed."
 )]
 pub(crate) struct SignCapacity {
-    /// The contract that takes certificates
+    /// The contract that takes certificates [default: the deployment's]
     #[arg(long, value_name = "ADDRESS")]
-    underwriting: Address,
+    underwriting: Option<Address>,
     /// Pool by its name in the deployment file or its address
     #[arg(long, value_name = "POOL")]
     pool: String,
@@ -69,13 +69,13 @@ pub(crate) struct SignCapacity {
 /// Which rate.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example: breakwater rate sign --underwriting 0x… --product 0x… --floor-rate 2.5 --model 0x… --inputs 0x… --out rate.json --account me\n\
+    after_help = "Example: breakwater rate sign --product 0x… --floor-rate 2.5 --model 0x… --inputs 0x… --out rate.json --account me\n\
     The rate is in per cent a year on the sum insured."
 )]
 pub(crate) struct SignRate {
-    /// The contract that takes postings
+    /// The contract that takes postings [default: the deployment's]
     #[arg(long, value_name = "ADDRESS")]
-    underwriting: Address,
+    underwriting: Option<Address>,
     /// Id of the product, 32 bytes in hex
     #[arg(long, value_name = "ID")]
     product: B256,
@@ -136,6 +136,7 @@ async fn sign_capacity(asked: &SignCapacity, screen: &Screen) -> Result<Outcome,
     let key = connect::signer(&asked.making.wallet)?;
     let scene = Scene::open(&asked.making.look).await?;
     let (valid_from, valid_until, nonce) = asked.making.terms(scene.head.timestamp())?;
+    let underwriting = asked.underwriting.unwrap_or(scene.deployment.underwriting);
     let message = CapacityCertificate {
         pool: scene.pool(&asked.pool).await?,
         leverageBps: limits.leverage_bps,
@@ -144,12 +145,12 @@ async fn sign_capacity(asked: &SignCapacity, screen: &Screen) -> Result<Outcome,
         model: limits.model,
         data: limits.data,
         seed: limits.seed,
-        signerSet: signer_set(&scene, asked.underwriting, CAPACITY).await?,
+        signerSet: signer_set(&scene, underwriting, CAPACITY).await?,
         nonce,
         validFrom: valid_from,
         validUntil: valid_until,
     };
-    asked.making.sign(&message, &scene, asked.underwriting, &key, screen)
+    asked.making.sign(&message, &scene, underwriting, &key, screen)
 }
 
 async fn sign_rate(asked: &SignRate, screen: &Screen) -> Result<Outcome, Failure> {
@@ -157,17 +158,18 @@ async fn sign_rate(asked: &SignRate, screen: &Screen) -> Result<Outcome, Failure
     let key = connect::signer(&asked.making.wallet)?;
     let scene = Scene::open(&asked.making.look).await?;
     let (valid_from, valid_until, nonce) = asked.making.terms(scene.head.timestamp())?;
+    let underwriting = asked.underwriting.unwrap_or(scene.deployment.underwriting);
     let message = RatePosting {
         product: asked.product,
         floorRate: floor_rate,
         model: asked.model,
         inputs: asked.inputs,
-        signerSet: signer_set(&scene, asked.underwriting, RATE).await?,
+        signerSet: signer_set(&scene, underwriting, RATE).await?,
         nonce,
         validFrom: valid_from,
         validUntil: valid_until,
     };
-    asked.making.sign(&message, &scene, asked.underwriting, &key, screen)
+    asked.making.sign(&message, &scene, underwriting, &key, screen)
 }
 
 async fn signer_set(scene: &Scene, underwriting: Address, duty: u8) -> Result<B256, Failure> {

@@ -23,6 +23,7 @@ mod limits;
 mod parts;
 mod permit;
 mod poke;
+mod polls;
 mod probe;
 mod report;
 mod run;

@@ -16,12 +16,12 @@ alloy::sol! {
 /// What is looked at.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example: breakwater poke --rung 0x… --trigger 0x… --account me\nAnybody may; the rung reads the trigger's feeds now."
+    after_help = "Example: breakwater poke --trigger 0x… --account me\nAnybody may; the rung reads the trigger's feeds now."
 )]
 pub(crate) struct Poke {
-    /// The rung of price feeds
+    /// The rung of price feeds [default: the deployment's]
     #[arg(long, value_name = "ADDRESS")]
-    rung: Address,
+    rung: Option<Address>,
     /// Id of the trigger, 32 bytes in hex
     #[arg(long, value_name = "ID")]
     trigger: B256,
@@ -33,7 +33,8 @@ pub(crate) struct Poke {
 pub(crate) async fn poke(asked: &Poke, screen: &Screen) -> Result<Outcome, Failure> {
     let signer = asked.act.signer()?;
     let scene = Scene::open(&asked.act.look).await?;
-    let step = Step::new("reading the feeds", asked.rung, &pokeCall { trigger: asked.trigger });
-    let title = format!("having {} read the feeds of {}", asked.rung, asked.trigger);
+    let rung = asked.rung.unwrap_or(scene.deployment.feed_rung);
+    let step = Step::new("reading the feeds", rung, &pokeCall { trigger: asked.trigger });
+    let title = format!("having {rung} read the feeds of {}", asked.trigger);
     run::run(&asked.act, &scene, &signer, Plan::new("poke", title, vec![step], Vec::new()), screen).await
 }

@@ -37,13 +37,13 @@ pub(crate) enum Report {
 /// What was lost.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example: breakwater report sign --rung 0x… --gauge 0x… --onset 21000000 --reading 21000010 --base 1000000 --loss 250000 --evidence 0x… --out report.json --account me\n\
+    after_help = "Example: breakwater report sign --gauge 0x… --onset 21000000 --reading 21000010 --base 1000000 --loss 250000 --evidence 0x… --out report.json --account me\n\
     Base and loss are in units of the gauge; the times of the blocks are read from the chain."
 )]
 pub(crate) struct SignLoss {
-    /// The quorum rung that takes the report
+    /// The quorum rung that takes the report [default: the deployment's]
     #[arg(long, value_name = "ADDRESS")]
-    rung: Address,
+    rung: Option<Address>,
     /// Id of the gauge or trigger, 32 bytes in hex
     #[arg(long, value_name = "ID")]
     gauge: B256,
@@ -71,14 +71,12 @@ pub(crate) struct SignLoss {
 
 /// What is said against a report.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example: breakwater challenge --rung 0x… --incident 3 --loss 0 --account me --dry-run\n\
-    The loss is in units of the gauge. Exactly the bond is approved; it is lost if the decision is nearer to the report."
-)]
+#[command(after_help = "Example: breakwater challenge --incident 3 --loss 0 --account me --dry-run\n\
+    The loss is in units of the gauge. Exactly the bond is approved; it is lost if the decision is nearer to the report.")]
 pub(crate) struct Challenge {
-    /// The quorum rung that took the report
+    /// The quorum rung that took the report [default: the deployment's]
     #[arg(long, value_name = "ADDRESS")]
-    rung: Address,
+    rung: Option<Address>,
     /// Number of the incident
     #[arg(long, value_name = "NUMBER")]
     incident: U256,
@@ -106,7 +104,8 @@ async fn sign(asked: &SignLoss, screen: &Screen) -> Result<Outcome, Failure> {
     let key = connect::signer(&asked.making.wallet)?;
     let scene = Scene::open(&asked.making.look).await?;
     let (valid_from, valid_until, nonce) = asked.making.terms(scene.head.timestamp())?;
-    let reporters = scene.view(asked.rung, &reportersCall {}).await?;
+    let rung = quorum_rung(&scene, asked.rung)?;
+    let reporters = scene.view(rung, &reportersCall {}).await?;
     let message = LossReport {
         gauge: asked.gauge,
         incident: asked.incident,
@@ -122,7 +121,11 @@ async fn sign(asked: &SignLoss, screen: &Screen) -> Result<Outcome, Failure> {
         validFrom: valid_from,
         validUntil: valid_until,
     };
-    asked.making.sign(&message, &scene, asked.rung, &key, screen)
+    asked.making.sign(&message, &scene, rung, &key, screen)
+}
+
+fn quorum_rung(scene: &Scene, given: Option<Address>) -> Result<Address, Failure> {
+    scene.of_disputes("--rung", given, |disputes| disputes.quorum_rung)
 }
 
 async fn time(scene: &Scene, number: u64) -> Result<u64, Failure> {
@@ -134,18 +137,19 @@ async fn time(scene: &Scene, number: u64) -> Result<u64, Failure> {
 pub(crate) async fn challenge(asked: &Challenge, screen: &Screen) -> Result<Outcome, Failure> {
     let signer = asked.act.signer()?;
     let scene = Scene::open(&asked.act.look).await?;
-    let reporters = scene.view(asked.rung, &reportersCall {}).await?;
+    let rung = quorum_rung(&scene, asked.rung)?;
+    let reporters = scene.view(rung, &reportersCall {}).await?;
     let token = scene.token(scene.view(reporters, &assetCall {}).await?).await?;
-    let bond = U256::from(scene.view(asked.rung, &nextBondCall { id: asked.incident }).await?);
+    let bond = U256::from(scene.view(rung, &nextBondCall { id: asked.incident }).await?);
     let mut bench = scene.bench().await?;
-    let mut steps = permit::allow(&mut bench, &token, signer.address(), asked.rung, bond).await?;
+    let mut steps = permit::allow(&mut bench, &token, signer.address(), rung, bond).await?;
     let call = challengeCall { id: asked.incident, loss: asked.loss };
-    steps.push(Step { what: "challenging".to_owned(), to: asked.rung, data: call.abi_encode().into() });
+    steps.push(Step { what: "challenging".to_owned(), to: rung, data: call.abi_encode().into() });
     let title = format!("challenging incident {} with a bond of {}", asked.incident, token.show(bond));
     let probes = vec![
         Probe::balance("balance of the challenger", &token, signer.address()),
-        Probe::allowance("allowance left to the rung", &token, signer.address(), asked.rung),
-        Probe::balance("bonds at the rung", &token, asked.rung),
+        Probe::allowance("allowance left to the rung", &token, signer.address(), rung),
+        Probe::balance("bonds at the rung", &token, rung),
     ];
     run::run(&asked.act, &scene, &signer, Plan::new("challenge", title, steps, probes), screen).await
 }

@@ -112,7 +112,7 @@ pub(crate) struct OfTrip {
 #[derive(Debug, Args)]
 #[command(after_help = "Example: breakwater challenge-trip --trip 3 --account me --dry-run\n\
     The guardian or the owner of the protocol may, within seven days. Exactly the bond is approved; it is lost unless\n\
-    the breaker's assembly finds no cause: breakwater assess begin --assembly JUDGES --incident 3.")]
+    the breaker's assembly finds no cause: breakwater assess begin --trip 3.")]
 pub(crate) struct ChallengeTrip {
     #[command(flatten)]
     of: OfTrip,

@@ -40,6 +40,14 @@ pub(crate) enum Who {
     Other,
 }
 
+/// What a deployment has beside the settlement layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extra {
+    Nothing,
+    Disputes,
+    Council,
+}
+
 /// The stage.
 pub(crate) struct Stage {
     pub(crate) anvil: Anvil,
@@ -57,22 +65,29 @@ impl Stage {
     pub(crate) fn build() -> Self {
         let arguments =
             DemoToken::constructorCall { name: "Dollar".into(), symbol: "dUSD".into(), decimals_: 6 };
-        Self::build_with([DemoToken::BYTECODE.as_ref(), &arguments.abi_encode()].concat(), false)
+        Self::build_with([DemoToken::BYTECODE.as_ref(), &arguments.abi_encode()].concat(), Extra::Nothing)
     }
 
     /// The same with reporters, a quorum rung and an assembly.
     pub(crate) fn build_disputed() -> Self {
         let arguments =
             DemoToken::constructorCall { name: "Dollar".into(), symbol: "dUSD".into(), decimals_: 6 };
-        Self::build_with([DemoToken::BYTECODE.as_ref(), &arguments.abi_encode()].concat(), true)
+        Self::build_with([DemoToken::BYTECODE.as_ref(), &arguments.abi_encode()].concat(), Extra::Disputes)
+    }
+
+    /// The same under a council, all of whose votes are the curator's.
+    pub(crate) fn build_governed() -> Self {
+        let arguments =
+            DemoToken::constructorCall { name: "Dollar".into(), symbol: "dUSD".into(), decimals_: 6 };
+        Self::build_with([DemoToken::BYTECODE.as_ref(), &arguments.abi_encode()].concat(), Extra::Council)
     }
 
     /// The same on another asset: the artifact of a token of six decimals that anyone may mint.
     pub(crate) fn build_on(token: &str) -> Self {
-        Self::build_with(super::author::creation_code(token).to_vec(), false)
+        Self::build_with(super::author::creation_code(token).to_vec(), Extra::Nothing)
     }
 
-    fn build_with(asset: Vec<u8>, disputed: bool) -> Self {
+    fn build_with(asset: Vec<u8>, extra: Extra) -> Self {
         let anvil = Anvil::builder().hardfork("prague").start().unwrap();
         let runtime = Runtime::new().unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -88,7 +103,7 @@ impl Stage {
         };
         stage.mine(1);
         stage.asset = stage.create(asset);
-        stage.deploy(disputed);
+        stage.deploy(extra);
         stage.gauge = stage.list_gauge();
         stage.product = stage.list_product();
         for who in [Who::Curator, Who::Underwriter, Who::Buyer, Who::Other] {
@@ -291,7 +306,7 @@ impl Stage {
         serde_json::from_value(receipt["contractAddress"].clone()).unwrap()
     }
 
-    fn deploy(&mut self, disputed: bool) {
+    fn deploy(&mut self, extra: Extra) {
         let deployer = self.address(Who::Deployer);
         let mut config = json!({
             "chainId": "31337", "deployer": deployer, "salt": B256::ZERO, "lister": deployer, "guardian": Address::ZERO,
@@ -300,7 +315,16 @@ impl Stage {
             "timelock": { "minDelayS": "1", "proposers": [deployer], "executors": [Address::ZERO] },
             "pools": [self.pool_config("dollars")],
         });
-        if disputed {
+        if extra == Extra::Council {
+            config["timelock"] =
+                json!({ "minDelayS": (2 * DAY).to_string(), "proposers": [], "executors": [] });
+            config["council"] = json!({
+                "holder": self.address(Who::Curator), "guardian": Address::ZERO, "identityRegistrar": deployer,
+                "votingDelayS": DAY.to_string(), "votingPeriodS": (3 * DAY).to_string(),
+                "extensionS": DAY.to_string(), "threshold": "1000000000000000000000", "quorumPercent": "4",
+            });
+        }
+        if extra == Extra::Disputes {
             config["ceilings"] = json!([{ "rung": "3", "asset": self.asset, "most": "1000000000000" }]);
             config["disputes"] = json!({
                 "bondAsset": self.asset, "sink": Address::repeat_byte(0xdd), "quorum": "2", "minBond": "1000000",
