@@ -18,6 +18,10 @@ sol! {
 }
 sol! {
     #![sol(all_derives = true)]
+    CanaryRung, concat!(env!("OUT_DIR"), "/CanaryRung.json")
+}
+sol! {
+    #![sol(all_derives = true)]
     Assembly, concat!(env!("OUT_DIR"), "/Assembly.json")
 }
 sol! {
@@ -31,6 +35,10 @@ sol! {
 sol! {
     #![sol(all_derives = true)]
     Certificate, concat!(env!("OUT_DIR"), "/Certificate.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    ChainlinkFeed, concat!(env!("OUT_DIR"), "/ChainlinkFeed.json")
 }
 sol! {
     #![sol(all_derives = true)]
@@ -51,6 +59,10 @@ sol! {
 sol! {
     #![sol(all_derives = true)]
     Incidents, concat!(env!("OUT_DIR"), "/Incidents.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    OracleRung, concat!(env!("OUT_DIR"), "/OracleRung.json")
 }
 sol! {
     #![sol(all_derives = true)]
@@ -87,6 +99,10 @@ sol! {
 sol! {
     #![sol(all_derives = true)]
     Router, concat!(env!("OUT_DIR"), "/Router.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    Salvage, concat!(env!("OUT_DIR"), "/Salvage.json")
 }
 sol! {
     #![sol(all_derives = true)]
@@ -127,6 +143,10 @@ sol! {
 sol! {
     #![sol(all_derives = true)]
     Underwriting, concat!(env!("OUT_DIR"), "/Underwriting.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    VaultCanary, concat!(env!("OUT_DIR"), "/VaultCanary.json")
 }
 sol! {
     #![sol(all_derives = true)]

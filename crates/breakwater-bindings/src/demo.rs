@@ -32,3 +32,59 @@ sol! {
     #![sol(all_derives = true)]
     GuardedVaultAttack, concat!(env!("OUT_DIR"), "/GuardedVaultAttack.json")
 }
+sol! {
+    #![sol(all_derives = true)]
+    DemoPair, concat!(env!("OUT_DIR"), "/DemoPair.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    DemoPairAttack, concat!(env!("OUT_DIR"), "/DemoPairAttack.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    DemoSavings, concat!(env!("OUT_DIR"), "/DemoSavings.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    DemoSavingsV2, concat!(env!("OUT_DIR"), "/DemoSavingsV2.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    DemoTreasury, concat!(env!("OUT_DIR"), "/DemoTreasury.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    DemoTreasuryAttack, concat!(env!("OUT_DIR"), "/DemoTreasuryAttack.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    DemoLoans, concat!(env!("OUT_DIR"), "/DemoLoans.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    DemoLoansAttack, concat!(env!("OUT_DIR"), "/DemoLoansAttack.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    DemoSpotFeed, concat!(env!("OUT_DIR"), "/DemoSpotFeed.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    DemoAggregator, concat!(env!("OUT_DIR"), "/DemoAggregator.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    DemoMarket, concat!(env!("OUT_DIR"), "/DemoMarket.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    DemoMarketV2, concat!(env!("OUT_DIR"), "/DemoMarketV2.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    DemoMarketAttack, concat!(env!("OUT_DIR"), "/DemoMarketAttack.json")
+}
+sol! {
+    #![sol(all_derives = true)]
+    UpgradableProxy, concat!(env!("OUT_DIR"), "/UpgradableProxy.json")
+}

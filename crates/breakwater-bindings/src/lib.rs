@@ -13,6 +13,7 @@ pub mod eip712;
 pub mod errors;
 pub mod events;
 pub mod gauges;
+pub mod triggers;
 pub mod verify;
 
 pub use contracts::{

@@ -67,13 +67,32 @@ pub(crate) enum Command {
     #[command(flatten)]
     Act(Act),
     /// Cover bought, two attacks, losses proven and paid, books balanced; all on a local chain
-    Demo,
+    Demo(Demo),
     /// Play attack cases on a local chain and see what Breakwater proves and pays
     Replay {
         /// Cases in the format attack-corpus/1, or folders of them
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
     },
+}
+
+/// Which play to show.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// A case study in place of the two attacks; docs/case-studies.md tells them
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(crate) scenario: Option<Scenario>,
+}
+
+/// Case studies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scenario {
+    /// A flash loan drains 15 % of a constant-product pair; cover of the protocol, proven
+    Amm,
+    /// A failed upgrade locks everyone in; cover of positions, told by a canary, 95 % against the shares
+    Upgrade,
+    /// A grantee re-enters a treasury and takes 30 % of it; custom cover, told by three reporters
+    Reentrancy,
 }
 
 /// Questions about a chain.

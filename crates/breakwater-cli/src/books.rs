@@ -25,8 +25,12 @@ pub(crate) struct Books {
     pub(crate) holders: Vec<(String, U256)>,
     /// Layers of the pool.
     pub(crate) layers: [u128; 4],
-    /// Taken from the layers for incidents and not paid.
+    /// Taken from the layers and treaties for incidents and not paid.
     pub(crate) held_for_claims: U256,
+    /// Premiums that are not earned yet.
+    pub(crate) unearned: U256,
+    /// Premiums that treaties are to be sent.
+    pub(crate) set_aside: U256,
 }
 
 impl Books {
@@ -43,7 +47,8 @@ impl Books {
         let mut held_for_claims = U256::ZERO;
         for incident in incidents {
             let booking = local.view(pool, &Pool::bookingCall { incident: *incident }).await?;
-            held_for_claims += U256::from(booking.funded.saturating_sub(booking.paid));
+            let cash = (booking.funded + booking.drawn).saturating_sub(booking.ceded + booking.paid);
+            held_for_claims += U256::from(cash);
         }
         // A unit that is not wholly earned is not earned: rounded up, as the pool does.
         let unearned = state.unearnedScaled.div_ceil(U256::from(breakwater_primitives::WAD));
@@ -56,6 +61,9 @@ impl Books {
             ("deposits not yet in force", state.pendingDeposits),
             ("paid to leavers, not fetched", state.redeemable),
         ]);
+        if !state.premiums.is_zero() {
+            parts.push(("premiums of treaties", state.premiums));
+        }
         let mut holders = Vec::new();
         for (name, address) in people {
             let held = local.view(asset, &DemoToken::balanceOfCall { account: *address }).await?;
@@ -71,6 +79,8 @@ impl Books {
             holders,
             layers: state.layers,
             held_for_claims,
+            unearned,
+            set_aside: state.premiums,
         })
     }
 

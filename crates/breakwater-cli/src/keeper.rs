@@ -7,10 +7,12 @@ use alloy::primitives::Address;
 use breakwater_bindings::Deployment;
 use breakwater_chain::{Endpoints, SendOptions, Sender};
 use breakwater_evm::{EvmError, Reader, RpcSource, Rules};
-use breakwater_node::{Contracts, Keeper, KeeperParts, Standing, TickReport};
+use breakwater_node::{
+    Contracts, DeskParts, Keeper, KeeperParts, QuorumContracts, ReporterParts, Standing, TickReport,
+};
 use breakwater_store::{Identity, Store};
 
-use crate::local::Local;
+use crate::local::{Actor, Local};
 use crate::market::{DWELL, Market};
 use crate::trouble::Trouble;
 
@@ -31,16 +33,38 @@ pub(crate) struct LocalKeeper {
 impl LocalKeeper {
     /// Begins at the market's deployment.
     pub(crate) async fn start(local: &Local, market: &Market) -> Result<Self, Trouble> {
+        Self::start_as(local, market, &market.cast.keeper, None).await
+    }
+
+    /// Another node beside the keeper: it carries what reporters leave in the desk's directory, and signs there
+    /// itself if it is one of them.
+    pub(crate) async fn start_as(
+        local: &Local,
+        market: &Market,
+        actor: &Actor,
+        desk: Option<DeskParts>,
+    ) -> Result<Self, Trouble> {
         let journal = tempfile::tempdir()?;
-        let keeper =
-            Self::open(local, market, &journal.path().join("keeper.sqlite"), local.endpoints()).await?;
+        let file = journal.path().join("keeper.sqlite");
+        let keeper = Self::open_as(local, market, (actor, desk), &file, local.endpoints()).await?;
         Ok(Self { _journal: Some(journal), ..keeper })
     }
 
     /// Resumes a journal that the caller keeps, or begins it.
+    #[cfg(test)]
     pub(crate) async fn open(
         local: &Local,
         market: &Market,
+        journal: &Path,
+        endpoints: &Endpoints,
+    ) -> Result<Self, Trouble> {
+        Self::open_as(local, market, (&market.cast.keeper, None), journal, endpoints).await
+    }
+
+    async fn open_as(
+        local: &Local,
+        market: &Market,
+        (actor, desk): (&Actor, Option<DeskParts>),
         journal: &Path,
         endpoints: &Endpoints,
     ) -> Result<Self, Trouble> {
@@ -53,7 +77,7 @@ impl LocalKeeper {
         };
         let store = Arc::new(Store::open(journal, identity).await?);
         let options = SendOptions { confirmations: 2, ..SendOptions::default() };
-        let key = market.cast.keeper.key.clone();
+        let key = actor.key.clone();
         let sender = Sender::new(endpoints.clone(), store.clone(), key, options).await?;
         let source = RpcSource::http(local.url().as_str()).map_err(EvmError::from)?;
         let parts = KeeperParts {
@@ -67,14 +91,17 @@ impl LocalKeeper {
                 proof_rung: market.deployment.proof_rung,
                 history: market.deployment.history,
                 machines: machines(&market.deployment),
-                quorum: None,
+                quorum: market.deployment.disputes.as_ref().map(|disputes| QuorumContracts {
+                    rung: disputes.quorum_rung,
+                    reporters: disputes.reporters,
+                }),
                 from_block: market.deployment.from_block,
                 traffic_from: market.deployment.from_block,
             },
             dwell: DWELL,
             store,
             sender,
-            desk: None,
+            desk,
         };
         Ok(Self { keeper: Keeper::new(parts).await?, _journal: None })
     }
@@ -88,6 +115,17 @@ impl LocalKeeper {
                 outcome => return Ok(outcome?),
             }
         }
+    }
+
+    /// How a reporter on this chain takes part in the quorum: it signs two blocks after a reading.
+    pub(crate) fn desk(signatures: &Path, reporter: Option<&Actor>) -> DeskParts {
+        let reporter = reporter.map(|actor| ReporterParts {
+            key: actor.key.clone(),
+            sign_after: 2,
+            refusals: None,
+            challenge: false,
+        });
+        DeskParts { signatures: signatures.to_owned(), reporter }
     }
 
     /// Whether an incident dwells.

@@ -58,7 +58,7 @@ fn run(cli: Cli) -> Result<Outcome, Failure> {
             Command::Deploy(asked) => deploy::deploy(&asked, &screen).await,
             Command::Node(asked) => node::node(&asked, &screen).await,
             Command::Act(command) => act::run(command, &screen).await,
-            Command::Demo => demo::demo(&screen).await,
+            Command::Demo(asked) => demo::demo(&asked, &screen).await,
             Command::Replay { paths } => replay::replay(&paths, &screen).await,
         }
     })

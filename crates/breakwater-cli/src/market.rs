@@ -3,8 +3,8 @@
 use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy::sol_types::{SolConstructor, SolEvent};
 use breakwater_bindings::demo::DemoToken;
-use breakwater_bindings::deploy::{self, Config, PoolConfig, TimelockConfig};
-use breakwater_bindings::{Catalog, Deployment, Policies, Pool, Tranche};
+use breakwater_bindings::deploy::{self, Ceiling, Config, DisputesConfig, PoolConfig, TimelockConfig};
+use breakwater_bindings::{Catalog, Deployment, Policies, Pool, TimelockController, Tranche};
 use breakwater_prove::gauge::GaugeSpec;
 
 use crate::deployer::OnLocal;
@@ -20,6 +20,9 @@ pub(crate) const DWELL: u64 = 32;
 
 /// Seconds after the dwell in which policies are settled.
 const CLAIM_WINDOW: u32 = 30 * 86_400;
+
+/// Seconds between proposal and execution of what only the timelock may.
+const TIMELOCK_DELAY: u64 = 2 * DAY;
 
 /// Name of the one pool.
 const POOL: &str = "local";
@@ -84,12 +87,49 @@ pub(crate) struct Setup {
     pub(crate) purse: u128,
 }
 
+/// What stands above the proof rung.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Ladder {
+    /// Most that may be open on the rungs of feeds, of canaries and of the quorum each, units of the asset.
+    pub(crate) ceiling: u128,
+    /// Whether there are reporters, a quorum rung and an assembly.
+    pub(crate) disputes: bool,
+}
+
+/// Kinds of cover that are sold here, with their numbers in `Kind`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Of one holder's position.
+    Position = 0,
+    /// Of all users of a protocol, bought by it.
+    Protocol = 1,
+    /// Of debt that is liquidated at a wrong price.
+    Oracle = 3,
+    /// Of positions that cannot be taken out any more.
+    Upgrade = 5,
+    /// Of what only reporters can judge.
+    Custom = 7,
+}
+
+impl Kind {
+    /// The most of a proven loss that is payable, basis points; docs/ladder.md, "Listing".
+    fn loss_cap_bps(self) -> u16 {
+        match self {
+            Self::Protocol => 9_000,
+            Self::Upgrade => 9_500,
+            Self::Position | Self::Oracle | Self::Custom => 10_000,
+        }
+    }
+}
+
 /// What a product is, besides what all products here have in common.
 #[derive(Debug, Clone)]
 pub(crate) struct Offer {
-    /// The gauge.
+    /// The gauge, or the trigger.
     pub(crate) gauge: B256,
-    /// Protocol cover for this registrant; none: position cover.
+    /// What is covered.
+    pub(crate) kind: Kind,
+    /// The only account that may buy; none: any.
     pub(crate) registrant: Option<Address>,
     /// Pool units for `rate_den` gauge units.
     pub(crate) rate_num: u128,
@@ -103,6 +143,8 @@ pub(crate) struct Offer {
     pub(crate) instant: bool,
     /// Most that the pool insures on it, pool units.
     pub(crate) cap: u128,
+    /// Token that the position account gives up for what it claims; zero: none.
+    pub(crate) salvage: Address,
 }
 
 /// The pool and what belongs to it.
@@ -125,8 +167,18 @@ pub(crate) struct Market {
 impl Market {
     /// Deploys Breakwater, a token and a pool, and waits until the underwriters' money is in force.
     pub(crate) async fn open(local: &mut Local, cast: Cast, setup: Setup) -> Result<Self, Trouble> {
-        let asset = create_token(local, &cast.deployer, setup).await?;
-        let deployment = deploy(local, &cast, asset, setup).await?;
+        Self::open_with(local, cast, setup, Ladder::default()).await
+    }
+
+    /// The same with rungs above the proof.
+    pub(crate) async fn open_with(
+        local: &mut Local,
+        cast: Cast,
+        setup: Setup,
+        ladder: Ladder,
+    ) -> Result<Self, Trouble> {
+        let asset = create_token(local, &cast.deployer, "Demonstration dollar", setup.symbol, setup.decimals).await?;
+        let deployment = deploy(local, &cast, asset, setup, ladder).await?;
         let pool = deployment.pools.get(POOL).copied().unwrap_or_default();
         let mut tranches = [Address::ZERO; 3];
         for (index, tranche) in (1_u64..).zip(&mut tranches) {
@@ -164,6 +216,46 @@ impl Market {
         let what = format!("listing gauge {}", spec.id());
         local.run(&self.cast.deployer, Call::to(what, self.deployment.catalog, &call)).await?;
         Ok(spec.id())
+    }
+
+    /// Lists what may open incidents where no gauge measures them; its id.
+    pub(crate) async fn list_trigger(
+        &self,
+        local: &mut Local,
+        trigger: Catalog::Trigger,
+    ) -> Result<B256, LocalError> {
+        let call = Call::to("listing a trigger", self.deployment.catalog, &Catalog::listTriggerCall { trigger });
+        let receipt = local.run(&self.cast.deployer, call).await?;
+        let listed = receipt.logs.iter().find_map(|log| Catalog::TriggerListed::decode_log(log).ok());
+        let listed = listed.ok_or_else(|| LocalError::Missing { what: "event TriggerListed".to_owned() })?;
+        Ok(listed.id)
+    }
+
+    /// Does what only the admin of the roles may, by way of the timelock.
+    pub(crate) async fn govern(
+        &self,
+        local: &mut Local,
+        target: Address,
+        calls: &[Vec<u8>],
+    ) -> Result<(), LocalError> {
+        let (timelock, deployer) = (self.deployment.timelock, &self.cast.deployer);
+        let (targets, values) = (vec![target; calls.len()], vec![U256::ZERO; calls.len()]);
+        let payloads: Vec<Bytes> = calls.iter().cloned().map(Bytes::from).collect();
+        let schedule = TimelockController::scheduleBatchCall {
+            targets: targets.clone(),
+            values: values.clone(),
+            payloads: payloads.clone(),
+            predecessor: B256::ZERO,
+            salt: B256::ZERO,
+            delay: U256::from(TIMELOCK_DELAY),
+        };
+        local.run(deployer, Call::to("proposing to the timelock", timelock, &schedule)).await?;
+        local.seal(local.time() + TIMELOCK_DELAY).await?;
+        let (predecessor, salt) = (B256::ZERO, B256::ZERO);
+        let execute =
+            TimelockController::executeBatchCall { targets, values, payloads, predecessor, salt };
+        local.run(deployer, Call::to("executing a proposal", timelock, &execute)).await?;
+        Ok(())
     }
 
     /// Lists a product with the hash of its wording, as the lister, who vouches for registrants, and sets its
@@ -253,8 +345,7 @@ impl Market {
     fn terms(&self, offer: &Offer) -> Catalog::Product {
         Catalog::Product {
             gauge: offer.gauge,
-            // Kind.Position or Kind.Protocol.
-            kind: u8::from(offer.registrant.is_some()),
+            kind: offer.kind as u8,
             asset: self.asset,
             registrant: offer.registrant.unwrap_or_default(),
             unitNum: offer.rate_num,
@@ -262,14 +353,14 @@ impl Market {
             minSum: 1,
             eventLimit: 0,
             deductibleBps: offer.deductible_bps,
-            lossCapBps: if offer.registrant.is_some() { 9_000 } else { 10_000 },
+            lossCapBps: offer.kind.loss_cap_bps(),
             bountyBps: offer.bounty_bps,
             instant: offer.instant,
             waitingPeriod: self.setup.waiting,
             reportWindow: 7 * 86_400,
             minTerm: 86_400,
             maxTerm: 365 * 86_400,
-            salvage: Address::ZERO,
+            salvage: offer.salvage,
         }
     }
 
@@ -281,25 +372,37 @@ impl Market {
     }
 }
 
-/// The pool's asset: a token that anyone may mint.
-async fn create_token(local: &mut Local, deployer: &Actor, setup: Setup) -> Result<Address, LocalError> {
+/// A token that anyone may mint.
+pub(crate) async fn create_token(
+    local: &mut Local,
+    deployer: &Actor,
+    name: &str,
+    symbol: &str,
+    decimals: u8,
+) -> Result<Address, LocalError> {
     let arguments = DemoToken::constructorCall {
-        name: "Demonstration dollar".to_owned(),
-        symbol: setup.symbol.to_owned(),
-        decimals_: setup.decimals,
+        name: name.to_owned(),
+        symbol: symbol.to_owned(),
+        decimals_: decimals,
     };
     let code = [DemoToken::BYTECODE.as_ref(), &arguments.abi_encode()].concat();
-    local.create(deployer, "the pool's asset", code).await
+    local.create(deployer, symbol, code).await
 }
 
-async fn deploy(local: &mut Local, cast: &Cast, asset: Address, setup: Setup) -> Result<Deployment, Trouble> {
+async fn deploy(
+    local: &mut Local,
+    cast: &Cast,
+    asset: Address,
+    setup: Setup,
+    ladder: Ladder,
+) -> Result<Deployment, Trouble> {
     let deployer = cast.deployer.address();
     let config = Config {
         chain_id: local.chain_id(),
         deployer,
         salt: B256::ZERO,
         timelock: TimelockConfig {
-            min_delay_s: 2 * DAY,
+            min_delay_s: TIMELOCK_DELAY,
             proposers: vec![deployer],
             executors: vec![Address::ZERO],
         },
@@ -312,13 +415,38 @@ async fn deploy(local: &mut Local, cast: &Cast, asset: Address, setup: Setup) ->
         guardian_delay_blocks: DWELL,
         heavy_bps: u16::MAX,
         claim_window_s: CLAIM_WINDOW,
-        ceilings: Vec::new(),
-        disputes: None,
+        // Feeds, canaries and the quorum; what is zero is not set.
+        ceilings: (1..=3)
+            .filter(|_| ladder.ceiling > 0)
+            .map(|rung| Ceiling { rung, asset, most: ladder.ceiling })
+            .collect(),
+        disputes: ladder.disputes.then(|| disputes(asset)),
         pools: vec![pool_config(cast, asset, setup)],
     };
     let plan = deploy::plan(&config)?;
     let chain = OnLocal::new(local, vec![cast.deployer.clone()]);
     Ok(deploy::run(&plan, &chain, |step, _| tracing::debug!(step = step.name, "done")).await?)
+}
+
+/// Two of the reporters must sign; they and the assembly bond the pool's asset.
+fn disputes(asset: Address) -> DisputesConfig {
+    DisputesConfig {
+        bond_asset: asset,
+        sink: Address::repeat_byte(0xdd),
+        quorum: 2,
+        min_bond: 10_000_000_000,
+        // The claim window and the windows above, and a margin.
+        unbond_delay_s: 2 * CLAIM_WINDOW,
+        prover_bps: 5_000,
+        report_bond: 5_000_000_000,
+        challenge_bond: 1_000_000_000,
+        stake_token: asset,
+        commit_time_s: 3_600,
+        reveal_time_s: 3_600,
+        unstake_delay_s: 4 * 3_600,
+        stake_quorum_bps: 1_000,
+        slash_bps: 1_000,
+    }
 }
 
 fn pool_config(cast: &Cast, asset: Address, setup: Setup) -> PoolConfig {

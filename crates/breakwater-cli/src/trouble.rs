@@ -4,7 +4,10 @@ use breakwater_bindings::deploy::{PlanError, RunError};
 use breakwater_chain::{ChainError, SendError};
 use breakwater_evm::EvmError;
 use breakwater_node::NodeError;
+use breakwater_prove::block::BlockError;
 use breakwater_prove::compiler::Refusal;
+use breakwater_prove::document::DocumentError;
+use breakwater_prove::packed::PackedError;
 use breakwater_store::StoreError;
 
 use crate::local::LocalError;
@@ -39,6 +42,23 @@ pub(crate) enum Trouble {
     /// A contract that should have a gauge has none.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// What is to be proven cannot be.
+    #[error("evidence: {0}")]
+    Block(#[from] BlockError),
+    /// Walks do not fit into evidence.
+    #[error("evidence: {0}")]
+    Packed(#[from] PackedError),
+    /// A document breaks its format.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// Something went through that should have been refused, or did not say why.
+    #[error("expected {what} to be refused, got {got}")]
+    NotRefused {
+        /// What was tried.
+        what: String,
+        /// What came of it.
+        got: String,
+    },
     /// A folder for the journal could not be made.
     #[error("journal folder: {0}")]
     Folder(#[from] std::io::Error),

@@ -22,6 +22,33 @@ pub(crate) struct Unit {
     pub(crate) symbol: &'static str,
     /// Its decimals.
     pub(crate) decimals: u8,
+    /// Who says that there is a loss.
+    pub(crate) decider: Decider,
+}
+
+/// Who says that there is a loss, and so how it is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Decider {
+    /// A proof of two blocks.
+    Proof,
+    /// A canary that does not get out.
+    Canary,
+    /// A feed that is off its references.
+    Feed,
+    /// Reporters.
+    Reporters,
+}
+
+impl Unit {
+    /// Of a gauge that the proof rung reads.
+    pub(crate) fn proven(name: &str, symbol: &'static str, decimals: u8) -> Self {
+        Self { name: name.to_owned(), symbol, decimals, decider: Decider::Proof }
+    }
+
+    /// The same, when somebody else decides.
+    pub(crate) fn by(self, decider: Decider) -> Self {
+        Self { decider, ..self }
+    }
 }
 
 /// Names for addresses and gauges, and what has been seen so far.
@@ -40,6 +67,18 @@ pub(crate) struct Timeline {
     pub(crate) borne: [i128; 4],
     /// Units paid to each account.
     pub(crate) paid: BTreeMap<Address, U256>,
+    /// Units that came back for those who had borne losses.
+    pub(crate) recovered: U256,
+    /// Premiums, units.
+    pub(crate) premiums: U256,
+    /// Of them, units that treaties were sent.
+    pub(crate) passed_on: U256,
+    /// Units that treaties gave, by incident.
+    drawn: BTreeMap<U256, U256>,
+    /// Sums insured by position account, units.
+    insured: BTreeMap<Address, U256>,
+    /// Number and gas of our transactions, by what they did.
+    pub(crate) gas: BTreeMap<&'static str, (u64, u64)>,
     /// Proof bytes of assertions and gas of the transactions that opened incidents.
     pub(crate) proofs: Vec<(usize, u64)>,
     /// Proof bytes of the assertion that was sent last.
@@ -65,6 +104,12 @@ impl Timeline {
             incidents: BTreeMap::new(),
             borne: [0; 4],
             paid: BTreeMap::new(),
+            recovered: U256::ZERO,
+            premiums: U256::ZERO,
+            passed_on: U256::ZERO,
+            drawn: BTreeMap::new(),
+            insured: BTreeMap::new(),
+            gas: BTreeMap::new(),
             proofs: Vec::new(),
             sent: 0,
             charged: Vec::new(),
@@ -102,6 +147,21 @@ impl Timeline {
         self.people.get(&address).cloned().unwrap_or_else(|| address.to_string())
     }
 
+    /// Units that an account was paid.
+    pub(crate) fn paid_to(&self, account: Address) -> U256 {
+        self.paid.get(&account).copied().unwrap_or_default()
+    }
+
+    /// Units for which an account's position is insured.
+    pub(crate) fn insured_of(&self, account: Address) -> U256 {
+        self.insured.get(&account).copied().unwrap_or_default()
+    }
+
+    /// Units that treaties gave.
+    pub(crate) fn drawn(&self) -> U256 {
+        self.drawn.values().copied().sum()
+    }
+
     /// Something that somebody did.
     pub(crate) fn tell(&self, block: u64, event: &str, text: &str) {
         self.line(block, event, text, json!({}));
@@ -110,6 +170,10 @@ impl Timeline {
     /// Everything that our contracts logged in a block.
     pub(crate) fn logs(&mut self, head: &Head, receipts: &[Receipt]) {
         for receipt in receipts {
+            if let Some(what) = self.deed(receipt) {
+                let (times, gas) = self.gas.entry(what).or_default();
+                (*times, *gas) = (*times + 1, *gas + receipt.gas_used);
+            }
             for log in &receipt.logs {
                 if log.address == self.incidents_at {
                     if let Ok(event) = Incidents::IncidentsEvents::decode_log(log) {
@@ -126,6 +190,23 @@ impl Timeline {
                 }
             }
         }
+    }
+
+    /// What a transaction of ours did, by the most telling of its logs.
+    fn deed(&self, receipt: &Receipt) -> Option<&'static str> {
+        let deeds = [
+            (self.policies_at, Policies::Bought::SIGNATURE_HASH, "buying cover"),
+            (self.policies_at, Policies::Settled::SIGNATURE_HASH, "settling"),
+            (self.incidents_at, Incidents::Opened::SIGNATURE_HASH, "opening an incident"),
+            (self.incidents_at, Incidents::PositionProven::SIGNATURE_HASH, "recording positions"),
+            (self.incidents_at, Incidents::Finalised::SIGNATURE_HASH, "making an incident final"),
+            (self.pool, Pool::Recovered::SIGNATURE_HASH, "buying salvage"),
+            (self.pool, Pool::BookingClosed::SIGNATURE_HASH, "closing a booking"),
+        ];
+        let logged = |address: Address, event: B256| {
+            receipt.logs.iter().any(|log| log.address == address && log.topics().first() == Some(&event))
+        };
+        deeds.into_iter().find(|(address, event, _)| logged(*address, *event)).map(|(.., what)| what)
     }
 
     /// What the keeper saw and sent.
@@ -186,8 +267,13 @@ impl Timeline {
             Incidents::IncidentsEvents::PositionProven(proven) => {
                 let gauge = self.incidents.get(&proven.id).copied().unwrap_or_default();
                 let unit = self.unit(gauge);
+                let how = match unit.decider {
+                    Decider::Proof | Decider::Canary => "proven from storage",
+                    Decider::Feed => "proven from the receipts",
+                    Decider::Reporters => "under the reporters' root",
+                };
                 let text = format!(
-                    "{} lost {} of {} {}, proven from storage",
+                    "{} lost {} of {} {}, {how}",
                     self.name(proven.account),
                     cents(proven.lost, unit.decimals),
                     cents(proven.value, unit.decimals),
@@ -197,7 +283,14 @@ impl Timeline {
                 self.line(head.number(), "position", &text, facts);
             }
             Incidents::IncidentsEvents::Finalised(done) => {
-                let text = format!("incident {}: nobody proved a better block", done.id);
+                let gauge = self.incidents.get(&done.id).copied().unwrap_or_default();
+                let why = match self.unit(gauge).decider {
+                    Decider::Proof => "nobody proved a better block",
+                    Decider::Canary => "nobody got out meanwhile",
+                    Decider::Feed => "nobody spoke against it",
+                    Decider::Reporters => "nobody challenged it",
+                };
+                let text = format!("incident {}: {why}", done.id);
                 self.line(head.number(), "final", &text, json!({ "incident": done.id.to_string() }));
             }
             Incidents::IncidentsEvents::Voided(void) => {
@@ -211,6 +304,8 @@ impl Timeline {
     fn policy(&mut self, head: &Head, receipt: &Receipt, event: &Policies::PoliciesEvents) {
         match event {
             Policies::PoliciesEvents::Bought(bought) => {
+                self.premiums += bought.premium;
+                *self.insured.entry(bought.policy.position).or_default() += U256::from(bought.policy.sum);
                 let text = format!(
                     "policy {} for {}: sum insured {}, premium {} {}",
                     bought.id,
@@ -300,6 +395,19 @@ impl Timeline {
                     self.line(head.number(), "released", &text, facts);
                 }
             }
+            Pool::PoolEvents::RecoveredTo(to) => {
+                if let Some(name) = self.moved(to.layer, to.amount, true) {
+                    let text =
+                        format!("{name} gets back {} {}", cents(to.amount, self.decimals), self.symbol);
+                    let facts = json!({ "layer": name, "amount": to.amount.to_string() });
+                    self.line(head.number(), "recovery", &text, facts);
+                }
+            }
+            Pool::PoolEvents::Recovered(recovered) => self.recovered += recovered.amount,
+            Pool::PoolEvents::PremiumCeded(ceded) => self.passed_on += ceded.amount,
+            Pool::PoolEvents::Ceded(ceded) => {
+                self.drawn.insert(ceded.incident, ceded.drawn);
+            }
             Pool::PoolEvents::Paid(paid) => {
                 *self.paid.entry(paid.to).or_default() += paid.amount;
                 self.payments.push((paid.to, paid.amount));
@@ -320,6 +428,12 @@ impl Timeline {
 
     fn loss(&self, gauge: B256, loss: u128, base: u128) -> String {
         let unit = self.unit(gauge);
+        // The base of these is only a bound on what all positions together may be paid.
+        match unit.decider {
+            Decider::Canary => return format!("nobody gets anything out of {} any more", unit.name),
+            Decider::Feed => return format!("the price that {} reads is wrong", unit.name),
+            Decider::Proof | Decider::Reporters => {}
+        }
         // Hundredths of a per cent, rounded down.
         let bps = U256::from(loss) * U256::from(10_000) / U256::from(base.max(1));
         let (whole, rest) = bps.div_rem(U256::from(100));
@@ -333,7 +447,7 @@ impl Timeline {
     }
 
     fn unit(&self, gauge: B256) -> Unit {
-        let unknown = || Unit { name: gauge.to_string(), symbol: "units", decimals: 0 };
+        let unknown = || Unit::proven(&gauge.to_string(), "units", 0);
         self.gauges.get(&gauge).cloned().unwrap_or_else(unknown)
     }
 

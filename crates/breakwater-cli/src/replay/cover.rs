@@ -8,7 +8,7 @@ use breakwater_prove::compiler::{CompileOptions, Compiled, Refusal, compile_bloc
 use breakwater_prove::gauge::GaugeSpec;
 
 use crate::local::{Local, LocalError};
-use crate::market::{DWELL, Market, Offer};
+use crate::market::{DWELL, Kind, Market, Offer};
 use crate::replay::report::{Covers, Facts};
 use crate::trouble::Trouble;
 
@@ -157,6 +157,7 @@ impl Cover {
         self.listed.push(spec.clone());
         let offer = Offer {
             gauge,
+            kind: Kind::Protocol,
             registrant: Some(market.cast.registrant.address()),
             rate_num: 1,
             rate_den: 1,
@@ -164,6 +165,7 @@ impl Cover {
             bounty_bps: 50,
             instant: true,
             cap: CAP,
+            salvage: Address::ZERO,
         };
         let (product, effective_at) = market.offer(local, &offer).await?;
         let worth = compiled.reading.assets.max(compiled.reading.claims);
