@@ -130,6 +130,10 @@ sol! {
 }
 sol! {
     #![sol(all_derives = true)]
+    Treaty, concat!(env!("OUT_DIR"), "/Treaty.json")
+}
+sol! {
+    #![sol(all_derives = true)]
     TreatyFactory, concat!(env!("OUT_DIR"), "/TreatyFactory.json")
 }
 sol! {

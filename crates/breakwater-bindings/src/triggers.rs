@@ -149,7 +149,10 @@ mod tests {
         let (body, _) = rest.split_once('}').expect("and ends");
         let fields = body.lines().filter_map(|line| line.split(';').next()).map(str::trim);
         // A feed is an address on the wire.
-        fields.filter(|field| !field.is_empty() && !field.starts_with("//")).map(|field| field.replace("IFeed", "address")).collect()
+        fields
+            .filter(|field| !field.is_empty() && !field.starts_with("//"))
+            .map(|field| field.replace("IFeed", "address"))
+            .collect()
     }
 
     fn written<T: SolStruct>() -> Vec<String> {

@@ -91,8 +91,12 @@ pub(crate) enum Scenario {
     Amm,
     /// A failed upgrade locks everyone in; cover of positions, told by a canary, 95 % against the shares
     Upgrade,
+    /// A thief bends the price that a lender reads and liquidates its borrowers; oracle cover
+    Oracle,
     /// A grantee re-enters a treasury and takes 30 % of it; custom cover, told by three reporters
     Reentrancy,
+    /// An upgraded lending market loses 5 million; cover of positions, told by three reporters' nodes
+    Lending,
 }
 
 /// Questions about a chain.

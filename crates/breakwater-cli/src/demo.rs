@@ -2,6 +2,8 @@
 
 mod amm;
 mod evidence;
+mod lending;
+mod oracle;
 mod reckoning;
 mod reentrancy;
 mod reporters;
@@ -39,6 +41,8 @@ async fn study(scenario: Scenario, screen: &Screen) -> Result<bool, Trouble> {
     let ending = match scenario {
         Scenario::Amm => amm::play(screen).await?,
         Scenario::Upgrade => upgrade::play(screen).await?,
+        Scenario::Oracle => oracle::play(screen).await?,
+        Scenario::Lending => lending::play(screen).await?,
         Scenario::Reentrancy => reentrancy::play(screen).await?,
     };
     let after = ending.stage.books().await?;

@@ -231,6 +231,11 @@ impl Local {
         Ok(hash)
     }
 
+    /// The nonce that the next transaction of an account will have.
+    pub(crate) async fn nonce_of(&mut self, account: &Actor) -> Result<u64, LocalError> {
+        self.next_nonce(account.address()).await
+    }
+
     /// Queues a transaction, makes blocks until it is mined, and returns its receipt.
     pub(crate) async fn run(&mut self, from: &Actor, call: Call) -> Result<Receipt, LocalError> {
         let what = call.what.clone();

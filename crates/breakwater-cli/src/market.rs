@@ -177,7 +177,8 @@ impl Market {
         setup: Setup,
         ladder: Ladder,
     ) -> Result<Self, Trouble> {
-        let asset = create_token(local, &cast.deployer, "Demonstration dollar", setup.symbol, setup.decimals).await?;
+        let asset =
+            create_token(local, &cast.deployer, "Demonstration dollar", setup.symbol, setup.decimals).await?;
         let deployment = deploy(local, &cast, asset, setup, ladder).await?;
         let pool = deployment.pools.get(POOL).copied().unwrap_or_default();
         let mut tranches = [Address::ZERO; 3];
@@ -224,7 +225,8 @@ impl Market {
         local: &mut Local,
         trigger: Catalog::Trigger,
     ) -> Result<B256, LocalError> {
-        let call = Call::to("listing a trigger", self.deployment.catalog, &Catalog::listTriggerCall { trigger });
+        let call =
+            Call::to("listing a trigger", self.deployment.catalog, &Catalog::listTriggerCall { trigger });
         let receipt = local.run(&self.cast.deployer, call).await?;
         let listed = receipt.logs.iter().find_map(|log| Catalog::TriggerListed::decode_log(log).ok());
         let listed = listed.ok_or_else(|| LocalError::Missing { what: "event TriggerListed".to_owned() })?;
@@ -252,8 +254,7 @@ impl Market {
         local.run(deployer, Call::to("proposing to the timelock", timelock, &schedule)).await?;
         local.seal(local.time() + TIMELOCK_DELAY).await?;
         let (predecessor, salt) = (B256::ZERO, B256::ZERO);
-        let execute =
-            TimelockController::executeBatchCall { targets, values, payloads, predecessor, salt };
+        let execute = TimelockController::executeBatchCall { targets, values, payloads, predecessor, salt };
         local.run(deployer, Call::to("executing a proposal", timelock, &execute)).await?;
         Ok(())
     }
@@ -380,11 +381,8 @@ pub(crate) async fn create_token(
     symbol: &str,
     decimals: u8,
 ) -> Result<Address, LocalError> {
-    let arguments = DemoToken::constructorCall {
-        name: name.to_owned(),
-        symbol: symbol.to_owned(),
-        decimals_: decimals,
-    };
+    let arguments =
+        DemoToken::constructorCall { name: name.to_owned(), symbol: symbol.to_owned(), decimals_: decimals };
     let code = [DemoToken::BYTECODE.as_ref(), &arguments.abi_encode()].concat();
     local.create(deployer, symbol, code).await
 }
@@ -410,7 +408,8 @@ async fn deploy(
         lister: deployer,
         guardian: Address::ZERO,
         dwell_blocks: DWELL,
-        quorum_window_blocks: 3 * DWELL,
+        // Long enough to be told; on a chain where money is, it is days.
+        quorum_window_blocks: if ladder.disputes { DWELL } else { 3 * DWELL },
         assembly_window_blocks: 12 * DWELL,
         guardian_delay_blocks: DWELL,
         heavy_bps: u16::MAX,

@@ -8,6 +8,7 @@ use breakwater_prove::block::BlockError;
 use breakwater_prove::compiler::Refusal;
 use breakwater_prove::document::DocumentError;
 use breakwater_prove::packed::PackedError;
+use breakwater_prove::receipts::ReceiptError;
 use breakwater_store::StoreError;
 
 use crate::local::LocalError;
@@ -45,6 +46,9 @@ pub(crate) enum Trouble {
     /// What is to be proven cannot be.
     #[error("evidence: {0}")]
     Block(#[from] BlockError),
+    /// A receipt cannot be proven.
+    #[error("evidence: {0}")]
+    Receipt(#[from] ReceiptError),
     /// Walks do not fit into evidence.
     #[error("evidence: {0}")]
     Packed(#[from] PackedError),

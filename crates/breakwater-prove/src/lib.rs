@@ -10,6 +10,7 @@
 //! | [`compiler`] | finding a gauge for a contract |
 //! | [`header`], [`trie`], [`rlp`] | reading what the chain hashed, strictly |
 //! | [`proof`], [`block`] | `eth_getProof` answers, verified; whole blocks of them |
+//! | [`receipts`] | the walk to one receipt of a block |
 //! | [`packed`], [`evidence`] | what the proof rung is sent, and reading it back |
 //! | [`document`] | `evidence/1`, which signed reports name by its hash |
 //!
@@ -59,5 +60,6 @@ pub mod gauge;
 pub mod header;
 pub mod packed;
 pub mod proof;
+pub mod receipts;
 pub mod rlp;
 pub mod trie;

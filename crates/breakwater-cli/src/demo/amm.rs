@@ -60,8 +60,10 @@ impl Play {
         let mut stage = Stage::open(screen, SETUP, Ladder::default(), &people).await?;
         let (deployer, asset) = (stage.market.cast.deployer.clone(), stage.market.asset);
         stage.timeline.call(stage.market.cast.registrant.address(), "the pair's team");
-        let coin = market::create_token(&mut stage.local, &deployer, "Demonstration coin", "dETH", 18).await?;
-        let pair = stage.create(&deployer, "the pair", &DemoPair::BYTECODE, (coin, asset).abi_encode()).await?;
+        let coin =
+            market::create_token(&mut stage.local, &deployer, "Demonstration coin", "dETH", 18).await?;
+        let pair =
+            stage.create(&deployer, "the pair", &DemoPair::BYTECODE, (coin, asset).abi_encode()).await?;
         let arguments = DemoVault::constructorCall { asset_: asset }.abi_encode();
         let lender = stage.create(&deployer, "the flash lender", &DemoVault::BYTECODE, arguments).await?;
         stage.ready().await?;

@@ -36,11 +36,7 @@ pub(crate) async fn holdings(
 }
 
 /// A block with what is read of it.
-pub(crate) async fn block(
-    local: &Local,
-    number: u64,
-    reads: &[AccountReads],
-) -> Result<BlockProof, Trouble> {
+pub(crate) async fn block(local: &Local, number: u64, reads: &[AccountReads]) -> Result<BlockProof, Trouble> {
     let head = local.endpoints().head_at(number, None).await?;
     Ok(BlockProof::fetch(local.endpoints(), &head, reads).await?)
 }

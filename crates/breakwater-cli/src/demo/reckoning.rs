@@ -55,7 +55,7 @@ impl Ending {
             }
             all && good
         });
-        let sober = self.nobody_gained(screen);
+        let sober = self.nobody_gained(screen) && self.everyone_insured_was_paid(screen);
         if screen.json {
             screen.object(&after.json());
         }
@@ -101,6 +101,22 @@ impl Ending {
             )),
         }
         gainer.is_none()
+    }
+}
+
+impl Ending {
+    /// A play in which cover paid nothing for a loss shows nothing.
+    fn everyone_insured_was_paid(&self, screen: &Screen) -> bool {
+        let timeline = &self.stage.timeline;
+        let unpaid = self.losses.iter().find(|loss| {
+            let insured = !timeline.insured_of(loss.who).is_zero() && !loss.lost.is_zero();
+            insured && timeline.paid_to(loss.who).is_zero()
+        });
+        if let Some(loss) = unpaid {
+            let name = timeline.name(loss.who);
+            screen.say(format!("{}{name} is insured, lost and was paid nothing", screen.verdict(false)));
+        }
+        unpaid.is_none()
     }
 }
 
@@ -195,6 +211,10 @@ pub(crate) fn who_bore_it(timeline: &Timeline, before: &Books, after: &Books, sc
     if !timeline.drawn().is_zero() {
         let (drawn, premium) = (amount(timeline.drawn(), DECIMALS), amount(timeline.passed_on, DECIMALS));
         screen.say(format!("  the reinsurer gave {drawn} and had {premium} of the premiums"));
+        if screen.json {
+            let (drawn, premium) = (timeline.drawn().to_string(), timeline.passed_on.to_string());
+            screen.object(&json!({ "event": "reinsured", "drawn": drawn, "premium": premium }));
+        }
     }
     for (bytes, gas) in timeline.proofs.iter().filter(|(bytes, _)| *bytes > 0) {
         screen.say(format!("A proof of {} bytes, taken for {} gas.", grouped(bytes), grouped(gas)));

@@ -76,7 +76,8 @@ impl Play {
         stage.ready().await?;
         let fund = Call::raw("endowing", Some(treasury), Bytes::new()).with_value(ether(ENDOWMENT));
         stage.local.run(&dao, fund).await?;
-        let text = format!("the treasury holds {ENDOWMENT} ETH; three reporters have bonded 20,000 dUSD each");
+        let text =
+            format!("the treasury holds {ENDOWMENT} ETH; three reporters have bonded 20,000 dUSD each");
         stage.told("ready", &text).await?;
         Ok(Self { stage, reporters, dao, grantee, thief, treasury, trigger: Default::default() })
     }

@@ -106,9 +106,8 @@ pub(super) fn post(
     signed: &[(Address, Bytes)],
 ) -> Result<QuorumRung::postCall, LocalError> {
     let same = QuorumRung::LossReport::abi_decode(&report.abi_encode());
-    let report = same.map_err(|error| LocalError::Missing {
-        what: format!("one report for both sides: {error}"),
-    })?;
+    let report =
+        same.map_err(|error| LocalError::Missing { what: format!("one report for both sides: {error}") })?;
     let (signers, signatures) = signed.iter().cloned().unzip();
     Ok(QuorumRung::postCall { report, signers, signatures })
 }

@@ -128,7 +128,9 @@ impl Scenery {
         self.stage.act(&erin, "traffic", "erin takes 5 ETH out of the bank", self.bank, &withdraw, 0).await?;
         let redeem = self.redemption(&alice, 10_000).await?;
         self.stage.act(&alice, "traffic", "alice redeems 10,000 dUSD", self.vault, &redeem, 0).await?;
-        self.stage.act(&erin, "traffic", "erin brings them back", self.bank, &DemoBank::depositCall {}, 5).await
+        self.stage
+            .act(&erin, "traffic", "erin brings them back", self.bank, &DemoBank::depositCall {}, 5)
+            .await
     }
 
     /// A day on which only the vault is left to be used.
@@ -191,7 +193,10 @@ impl Scenery {
             // Twice what he deposits, so that premiums can be paid.
             self.stage.market.endow(&mut self.stage.local, holder, 2 * units(*dollars)).await?;
             let approve = DemoToken::approveCall { spender: self.vault, value: U256::MAX };
-            self.stage.local.queue(holder, Call::to("approving the vault", self.stage.market.asset, &approve)).await?;
+            self.stage
+                .local
+                .queue(holder, Call::to("approving the vault", self.stage.market.asset, &approve))
+                .await?;
             let assets = U256::from(units(*dollars));
             let deposit = DemoVault::depositCall { assets, receiver: holder.address() };
             self.stage.local.queue(holder, Call::to("depositing in the vault", self.vault, &deposit)).await?;
@@ -201,7 +206,8 @@ impl Scenery {
             self.stage.local.queue(user, call.with_value(ether(*whole))).await?;
         }
         self.stage.local.flush().await?;
-        self.stage.told("ready", "the vault holds 300,000 dUSD of four holders, the bank 60 ETH of four users")
+        self.stage
+            .told("ready", "the vault holds 300,000 dUSD of four holders, the bank 60 ETH of four users")
             .await?;
         let (dan, heidi) = (holders[3].0.clone(), self.people.bank_users[3].0.clone());
         let redeem = self.redemption(&dan, 2_000).await?;

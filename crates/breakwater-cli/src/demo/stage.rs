@@ -88,7 +88,15 @@ impl Stage {
             timeline.call(actor.address(), actor.name.clone());
         }
         timeline.call(market.pool, "the pool");
-        Ok(Self { local, market, nodes: vec![keeper], timeline, product: B256::ZERO, narrated: 0, first_block: 0 })
+        Ok(Self {
+            local,
+            market,
+            nodes: vec![keeper],
+            timeline,
+            product: B256::ZERO,
+            narrated: 0,
+            first_block: 0,
+        })
     }
 
     /// From here on everything is told.
@@ -188,7 +196,11 @@ impl Stage {
         let hash = self.local.queue(who, Call::to(what, to, call)).await?;
         let receipts = self.local.seal(self.local.time() + SPACING).await?;
         let found = receipts.into_iter().find(|receipt| receipt.tx_hash == hash);
-        Ok(found.ok_or_else(|| crate::local::LocalError::NotMined { what: what.to_owned(), hash, blocks: 1 })?)
+        Ok(found.ok_or_else(|| crate::local::LocalError::NotMined {
+            what: what.to_owned(),
+            hash,
+            blocks: 1,
+        })?)
     }
 
     /// Mints units of a token for somebody and lets `spender` take them.
@@ -225,11 +237,6 @@ impl Stage {
         Err(Trouble::NotRefused { what: format!("a call by {}", who.name), got })
     }
 
-    /// The newest block that our contracts can name: the one before the next.
-    pub(crate) async fn number(&self) -> Result<u64, Trouble> {
-        Ok(self.local.head().await?.number())
-    }
-
     /// Tells something of the newest block, then what the logs say since, then the keeper's turn.
     pub(crate) async fn told(&mut self, event: &str, text: &str) -> Result<(), Trouble> {
         self.timeline.tell(self.local.head().await?.number(), event, text);
@@ -254,9 +261,12 @@ impl Stage {
     pub(crate) async fn follow(&mut self) -> Result<bool, Trouble> {
         self.narrate().await?;
         let mut idle = true;
-        for node in &mut self.nodes {
+        for (index, node) in self.nodes.iter_mut().enumerate() {
             let report = node.tick().await?;
-            self.timeline.keeper(&report);
+            match index {
+                0 => self.timeline.keeper(&report),
+                _ => self.timeline.reporter(index, &report),
+            }
             idle &= report.sent.is_empty();
         }
         Ok(idle)
@@ -333,8 +343,9 @@ pub(crate) fn ether(whole: u64) -> U256 {
 }
 
 /// Whole dollars in units.
-pub(crate) fn units(dollars: u64) -> u128 {
-    u128::from(dollars) * 10_u128.pow(u32::from(DECIMALS))
+pub(crate) const fn units(dollars: u64) -> u128 {
+    // A wider type of the same number; `From` is not for constants.
+    dollars as u128 * 10_u128.pow(DECIMALS as u32)
 }
 
 fn dollars(units: u128) -> String {

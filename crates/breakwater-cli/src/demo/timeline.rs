@@ -192,6 +192,21 @@ impl Timeline {
         }
     }
 
+    /// What the node of a reporter found.
+    pub(crate) fn reporter(&self, number: usize, report: &TickReport) {
+        for seen in &report.seen {
+            if let Seen::Measured { gauge, onset, reading, base, loss, .. } = seen {
+                let loss_in_words = self.loss(*gauge, *loss, *base);
+                let text = format!("reporter {number} reads block {reading}: {loss_in_words}");
+                let facts = json!({
+                    "gauge": gauge, "onset": onset, "reading": reading, "base": base.to_string(),
+                    "loss": loss.to_string(),
+                });
+                self.line(report.head, "measured", &text, facts);
+            }
+        }
+    }
+
     /// What a transaction of ours did, by the most telling of its logs.
     fn deed(&self, receipt: &Receipt) -> Option<&'static str> {
         let deeds = [
@@ -316,6 +331,7 @@ impl Timeline {
                 );
                 let facts = json!({
                     "policy": bought.id.to_string(), "sum": bought.policy.sum.to_string(),
+                    "inception": bought.policy.inception, "expiry": bought.policy.expiry,
                     "premium": bought.premium.to_string(),
                 });
                 self.line(head.number(), "bought", &text, facts);
@@ -407,6 +423,15 @@ impl Timeline {
             Pool::PoolEvents::PremiumCeded(ceded) => self.passed_on += ceded.amount,
             Pool::PoolEvents::Ceded(ceded) => {
                 self.drawn.insert(ceded.incident, ceded.drawn);
+                let text = format!(
+                    "the treaty stands for {} {} of incident {} and has sent {}",
+                    cents(ceded.ceded, self.decimals),
+                    self.symbol,
+                    ceded.incident,
+                    cents(ceded.drawn, self.decimals)
+                );
+                let facts = json!({ "ceded": ceded.ceded.to_string(), "drawn": ceded.drawn.to_string() });
+                self.line(head.number(), "ceded", &text, facts);
             }
             Pool::PoolEvents::Paid(paid) => {
                 *self.paid.entry(paid.to).or_default() += paid.amount;
@@ -431,7 +456,7 @@ impl Timeline {
         // The base of these is only a bound on what all positions together may be paid.
         match unit.decider {
             Decider::Canary => return format!("nobody gets anything out of {} any more", unit.name),
-            Decider::Feed => return format!("the price that {} reads is wrong", unit.name),
+            Decider::Feed => return format!("the feed of {} is wrong", unit.name),
             Decider::Proof | Decider::Reporters => {}
         }
         // Hundredths of a per cent, rounded down.

@@ -4,10 +4,10 @@
 use alloy::hex;
 use alloy::primitives::{Address, B256, U256};
 use alloy::sol_types::{SolCall, SolConstructor, SolError, SolEvent, SolValue};
+use breakwater_bindings::Catalog;
 use breakwater_bindings::contracts::{CanaryRung, Policies, Salvage, VaultCanary};
 use breakwater_bindings::demo::{DemoSavings, DemoSavingsV2, DemoToken, UpgradableProxy};
 use breakwater_bindings::triggers::{CANARY_BIT, CanaryTerms, Claims};
-use breakwater_bindings::Catalog;
 
 use crate::demo::evidence::{self, Packed};
 use crate::demo::reckoning::{Ending, Loss};
@@ -19,7 +19,8 @@ use crate::style::{Screen, cents, grouped};
 use crate::trouble::Trouble;
 
 /// Who has saved how much, and how many shares he insures and later gives up, dUSD.
-const SAVERS: [(&str, u64, u64); 3] = [("alice", 100_000, 100_000), ("bob", 60_000, 40_000), ("carol", 40_000, 0)];
+const SAVERS: [(&str, u64, u64); 3] =
+    [("alice", 100_000, 100_000), ("bob", 60_000, 40_000), ("carol", 40_000, 0)];
 /// What the first version takes at most, dUSD; the second one reads it as a date.
 const CAP: u64 = 10_000_000;
 /// What the canary is funded with, dUSD: it is spent.
@@ -108,7 +109,8 @@ impl Play {
             stage.hold(saver, (asset, assets), savings).await?;
             let deposit = DemoSavings::depositCall { assets, receiver: saver.address() };
             stage.local.run(saver, Call::to("saving", savings, &deposit)).await?;
-            let again = DemoToken::approveCall { spender: stage.market.deployment.policies, value: U256::MAX };
+            let again =
+                DemoToken::approveCall { spender: stage.market.deployment.policies, value: U256::MAX };
             stage.local.run(saver, Call::to("approving premiums", asset, &again)).await?;
         }
         let assets = U256::from(units(CANARY));
@@ -142,8 +144,9 @@ impl Play {
         self.trigger = stage.market.list_trigger(&mut stage.local, trigger.clone()).await?;
         let unit = Unit::proven("the savings", SYMBOL, DECIMALS).by(Decider::Canary);
         stage.timeline.gauge(self.trigger, unit);
-        let trigger = CanaryRung::Trigger::abi_decode(&trigger.abi_encode())
-            .map_err(|error| LocalError::Missing { what: format!("one struct for both contracts: {error}") })?;
+        let trigger = CanaryRung::Trigger::abi_decode(&trigger.abi_encode()).map_err(|error| {
+            LocalError::Missing { what: format!("one struct for both contracts: {error}") }
+        })?;
         let enrol = CanaryRung::enrolCall { trigger };
         let rung = stage.market.deployment.canary_rung;
         stage.local.run(&self.watcher, Call::to("enrolling", rung, &enrol)).await?;
@@ -164,7 +167,7 @@ impl Play {
         let insured = self.savers.iter().cloned().zip(SAVERS).filter(|(_, (.., sum))| *sum > 0);
         let buyers: Vec<(Actor, u128)> = insured.map(|(saver, (.., sum))| (saver, units(sum))).collect();
         self.stage.insure(&buyers).await?;
-        self.probe("the canary gets out, as it has every day").await
+        self.probe("the canary gets out again").await
     }
 
     /// The team's second version finds the cap where it looks for a date.
@@ -174,7 +177,16 @@ impl Play {
         // The proxy wants a call, whatever it is.
         let data = DemoSavingsV2::totalSupplyCall {}.abi_encode().into();
         let upgrade = UpgradableProxy::upgradeToAndCallCall { implementation: second, data };
-        stage.act(&self.team, "upgrade", "the team upgrades the savings to version 2", self.savings, &upgrade, 0).await?;
+        stage
+            .act(
+                &self.team,
+                "upgrade",
+                "the team upgrades the savings to version 2",
+                self.savings,
+                &upgrade,
+                0,
+            )
+            .await?;
         let alice = &self.savers[0];
         let redeem = DemoSavings::redeemCall {
             shares: U256::from(units(1_000)),
@@ -182,10 +194,8 @@ impl Play {
             owner: alice.address(),
         };
         let data = stage.refused(alice, self.savings, &redeem).await?;
-        let refusal = DemoSavingsV2::NotOpenYet::abi_decode(&data).map_err(|_| Trouble::NotRefused {
-            what: "a redemption".to_owned(),
-            got: data.to_string(),
-        })?;
+        let refusal = DemoSavingsV2::NotOpenYet::abi_decode(&data)
+            .map_err(|_| Trouble::NotRefused { what: "a redemption".to_owned(), got: data.to_string() })?;
         let text = format!(
             "alice asks for 1,000 dUSD and is told that withdrawals open in the year {}",
             // Of 31,556,952 seconds each, as the calendar has them on average.
@@ -210,14 +220,19 @@ impl Play {
     async fn claim(&mut self) -> Result<(), Trouble> {
         let market = self.stage.market.deployment.clone();
         let incident = U256::ONE;
-        let known = self.stage.local.view(market.incidents, &breakwater_bindings::Incidents::incidentCall { id: incident }).await?;
+        let known = self
+            .stage
+            .local
+            .view(market.incidents, &breakwater_bindings::Incidents::incidentCall { id: incident })
+            .await?;
         let mut accounts: Vec<Address> = self.savers[..2].iter().map(Actor::address).collect();
         accounts.sort_unstable();
         let blocks = [known.onset, known.reading];
         let Packed { headers, nodes, paths } =
             evidence::holdings(&self.stage.local, &self.claims, blocks, &accounts).await?;
         let size = nodes.len() + paths.len();
-        let evidence = CanaryRung::Evidence { headers, nodes, paths, holders: Vec::new(), newcomers: Vec::new() };
+        let evidence =
+            CanaryRung::Evidence { headers, nodes, paths, holders: Vec::new(), newcomers: Vec::new() };
         let prove = CanaryRung::provePositionsCall { id: incident, accounts, evidence };
         let text = format!("the watcher proves two holdings with {} bytes", grouped(size));
         self.stage.act(&self.watcher, "proof", &text, market.canary_rung, &prove, 0).await?;
@@ -277,7 +292,9 @@ impl Play {
         for saver in &self.savers {
             let held = DemoSavings::balanceOfCall { account: saver.address() };
             let shares = self.stage.local.view(self.savings, &held).await?;
-            worth.push(self.stage.local.view(self.savings, &DemoSavings::convertToAssetsCall { shares }).await?);
+            worth.push(
+                self.stage.local.view(self.savings, &DemoSavings::convertToAssetsCall { shares }).await?,
+            );
         }
         Ok(worth)
     }
