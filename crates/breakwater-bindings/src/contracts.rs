@@ -110,15 +110,7 @@ sol! {
 }
 sol! {
     #![sol(all_derives = true)]
-    CanaryRung, concat!(env!("OUT_DIR"), "/CanaryRung.json")
-}
-sol! {
-    #![sol(all_derives = true)]
     FeedRung, concat!(env!("OUT_DIR"), "/FeedRung.json")
-}
-sol! {
-    #![sol(all_derives = true)]
-    OracleRung, concat!(env!("OUT_DIR"), "/OracleRung.json")
 }
 sol! {
     #![sol(all_derives = true)]

@@ -94,6 +94,7 @@ impl LocalKeeper {
                 quorum: market.deployment.disputes.as_ref().map(|disputes| QuorumContracts {
                     rung: disputes.quorum_rung,
                     reporters: disputes.reporters,
+                    assembly: disputes.assembly,
                 }),
                 from_block: market.deployment.from_block,
                 traffic_from: market.deployment.from_block,

@@ -1,7 +1,7 @@
 //! Case study: a lender reads its price from a thin pair. A thief bends that price and liquidates the borrowers, who
 //! are paid what was seized less what was repaid, at what three other feeds said.
 
-use alloy::primitives::{Address, B256, U256};
+use alloy::primitives::{Address, B256, I256, U256};
 use alloy::sol_types::{SolConstructor, SolEvent, SolValue};
 use breakwater_bindings::contracts::{ChainlinkFeed, OracleRung};
 use breakwater_bindings::demo::{
@@ -24,6 +24,8 @@ use crate::trouble::Trouble;
 
 /// What a coin costs everywhere but in the pair, dUSD.
 const PRICE: u64 = 2_500;
+/// The same as an aggregator says it, with eight decimals.
+const ANSWER: I256 = I256::from_raw(U256::from_limbs([PRICE * 100_000_000, 0, 0, 0]));
 /// Coins in the pair; as many dollars as they cost are beside them.
 const DEPTH: u64 = 200;
 /// Coins that the thief sells, and dollars that he brings to repay debts with.
@@ -37,8 +39,9 @@ const TOLERANCE: u64 = breakwater_primitives::WAD / 20;
 /// Seconds for which it must be wrong, and the longest between two looks.
 const PERIOD: u32 = 3_600;
 const MAX_GAP: u32 = 1_800;
-/// Seconds between two looks of the watcher.
-const LOOK: u64 = 1_200;
+/// Seconds between blocks while the price is bent, and how many there are at most.
+const LOOK: u64 = 300;
+const LOOKS_MAX: u64 = 60;
 /// Most that all positions together may be paid, dUSD.
 const BASE: u64 = 1_000_000;
 /// Where the loans keep debts: their first word.
@@ -219,12 +222,11 @@ impl Play {
         };
         stage.offer(&offer, "oracle cover on the loans").await?;
         // Nothing is sold on prices that are stale.
-        self.look(SPACING).await?;
+        self.look().await?;
         let insured = self.borrowers.iter().cloned().zip(BORROWERS).filter(|(_, (.., sum))| *sum > 0);
         let buyers: Vec<(Actor, u128)> = insured.map(|(who, (.., sum))| (who, units(sum))).collect();
         self.stage.insure(&buyers).await?;
-        self.look(SPACING).await?;
-        self.stage.told("look", "three references say 2,500.00 for a coin, and so does the pair").await
+        self.look().await
     }
 
     /// The thief sells coins into the pair and liquidates all three at the price that this makes.
@@ -253,19 +255,16 @@ impl Play {
         Ok(receipt)
     }
 
-    /// The price stays bent, the watcher looks on, and after an hour there is an incident.
+    /// The price stays bent, the keeper looks on, and after an hour there is an incident.
     async fn wait_out(&mut self) -> Result<(), Trouble> {
-        self.look(SPACING).await?;
-        self.stage.told("look", "the price that the loans read is off three references").await?;
-        for _ in 0..u64::from(PERIOD) / LOOK {
-            self.look(LOOK).await?;
+        for _ in 0..LOOKS_MAX {
+            if self.stage.has_incident() {
+                return Ok(());
+            }
+            self.publish().await?;
+            self.stage.pass(LOOK).await?;
         }
-        self.stage.told("look", "it has been off them for an hour").await?;
-        let open = OracleRung::openCall { trigger: self.trigger };
-        let rung = self.stage.market.deployment.oracle_rung;
-        self.stage.act_quietly(&self.watcher, "opening an incident", rung, &open).await?;
-        self.stage.follow().await?;
-        Ok(())
+        Err(Trouble::Unsettled { blocks: LOOKS_MAX })
     }
 
     /// Each insured borrower's liquidation is proven from the receipts, and his debt from storage.
@@ -318,19 +317,25 @@ impl Play {
         Ok(OracleRung::Evidence { headers, nodes, paths, holders: Vec::new(), newcomers: Vec::new() })
     }
 
-    /// The publishers post, and anyone may have the rung look.
-    async fn look(&mut self, after: u64) -> Result<(), Trouble> {
-        // An aggregator's answers have eight decimals.
-        let post = DemoAggregator::postCall {
-            answer: (i128::from(PRICE) * 100_000_000).try_into().unwrap_or_default(),
-        };
-        for aggregator in &self.aggregators {
-            self.stage.local.queue(&self.publisher, Call::to("posting a price", *aggregator, &post)).await?;
-        }
+    /// Somebody has the rung look at fresh prices.
+    async fn look(&mut self) -> Result<(), Trouble> {
+        self.publish().await?;
+        self.stage.pass(SPACING).await?;
         let rung = self.stage.market.deployment.oracle_rung;
         let poke = OracleRung::pokeCall { trigger: self.trigger };
-        self.stage.local.queue(&self.watcher, Call::to("looking", rung, &poke)).await?;
-        self.stage.pass(after).await
+        self.stage.act_quietly(&self.watcher, "looking", rung, &poke).await?;
+        self.stage.follow().await?;
+        Ok(())
+    }
+
+    /// The publishers post what a coin costs, for the next block.
+    async fn publish(&mut self) -> Result<(), Trouble> {
+        let local = &mut self.stage.local;
+        for aggregator in &self.aggregators {
+            let post = DemoAggregator::postCall { answer: ANSWER };
+            local.queue(&self.publisher, Call::to("posting a price", *aggregator, &post)).await?;
+        }
+        Ok(())
     }
 
     /// What each borrower has: his coins at the price that everybody else pays, less his debt.

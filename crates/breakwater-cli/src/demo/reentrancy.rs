@@ -4,7 +4,6 @@
 use alloy::primitives::{Address, B256, Bytes, U64, U256};
 use alloy::sol_types::SolConstructor;
 use breakwater_bindings::Catalog;
-use breakwater_bindings::contracts::QuorumRung;
 use breakwater_bindings::demo::{DemoTreasury, DemoTreasuryAttack};
 use breakwater_bindings::triggers::QUORUM_BIT;
 use breakwater_prove::document::{BlockRef, Document, Finding, RuleReading};
@@ -52,7 +51,6 @@ pub(crate) async fn play(screen: &Screen) -> Result<Ending, Trouble> {
     play.report(attacked).await?;
     play.stage.wait_until_settled().await?;
     play.stage.close().await?;
-    play.free_bonds().await?;
     // Rounded up: what the pool pays for a wei is never more than its part of this.
     let lost = (lost * U256::from(RATE.0)).div_ceil(U256::from(RATE.1));
     let note = "30 % of the treasury; 5 % of it is the deductible";
@@ -177,14 +175,6 @@ impl Play {
         );
         let who = self.reporters[0].clone();
         stage.act(&who, "report", &text, rung, &post, 0).await
-    }
-
-    /// The claims are over and nobody has spoken against the report.
-    async fn free_bonds(&mut self) -> Result<(), Trouble> {
-        let (rung, _) = reporters::contracts(&self.stage)?;
-        let settle = QuorumRung::settleCall { id: U256::ONE };
-        let who = self.reporters[0].clone();
-        self.stage.act(&who, "bonds", "the reporters' bonds are free again", rung, &settle, 0).await
     }
 }
 

@@ -293,6 +293,11 @@ impl Stage {
         Ok(())
     }
 
+    /// Whether an incident was opened.
+    pub(crate) fn has_incident(&self) -> bool {
+        !self.timeline.incidents().is_empty()
+    }
+
     /// Blocks until no incident dwells and the nodes have nothing left to do.
     pub(crate) async fn wait_until_settled(&mut self) -> Result<(), Trouble> {
         let mut quiet = 0;

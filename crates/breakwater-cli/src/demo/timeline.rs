@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use alloy::primitives::{Address, B256, U256};
 use alloy::sol_types::{SolEvent, SolEventInterface};
+use breakwater_bindings::contracts::{CanaryRung, OracleRung, QuorumRung};
 use breakwater_bindings::{Incidents, Policies, Pool};
 use breakwater_chain::{Head, Receipt};
 use breakwater_node::{Plan, Seen, TickReport};
@@ -58,6 +59,9 @@ pub(crate) struct Timeline {
     pool: Address,
     incidents_at: Address,
     policies_at: Address,
+    canary_at: Address,
+    oracle_at: Address,
+    quorum_at: Address,
     symbol: &'static str,
     decimals: u8,
     people: BTreeMap<Address, String>,
@@ -97,6 +101,10 @@ impl Timeline {
             pool: market.pool,
             incidents_at: market.deployment.incidents,
             policies_at: market.deployment.policies,
+            canary_at: market.deployment.canary_rung,
+            oracle_at: market.deployment.oracle_rung,
+            // Nothing is logged at the zero address.
+            quorum_at: market.deployment.disputes.as_ref().map(|to| to.quorum_rung).unwrap_or_default(),
             symbol,
             decimals,
             people: BTreeMap::new(),
@@ -183,6 +191,18 @@ impl Timeline {
                     if let Ok(event) = Policies::PoliciesEvents::decode_log(log) {
                         self.policy(head, receipt, &event.data);
                     }
+                } else if log.address == self.canary_at {
+                    if let Ok(probed) = CanaryRung::Probed::decode_log(log) {
+                        self.probed(head, receipt, &probed);
+                    }
+                } else if log.address == self.oracle_at {
+                    if let Ok(observed) = OracleRung::Observed::decode_log(log) {
+                        self.observed(head, &observed);
+                    }
+                } else if log.address == self.quorum_at {
+                    if let Ok(settled) = QuorumRung::Settled::decode_log(log) {
+                        self.judged(head, &settled);
+                    }
                 } else if log.address == self.pool
                     && let Ok(event) = Pool::PoolEvents::decode_log(log)
                 {
@@ -252,6 +272,36 @@ impl Timeline {
             let sizes = json!({ "proof_bytes": sent.proof_bytes, "calldata_bytes": sent.calldata_bytes });
             self.line(report.head, "proof", &text, sizes);
         }
+    }
+
+    fn probed(&self, head: &Head, receipt: &Receipt, probed: &CanaryRung::Probed) {
+        let name = self.unit(probed.trigger).name;
+        let how = if probed.success { "gets out of" } else { "does not get out of" };
+        let text = format!("the canary {how} {name}; {} gas", grouped(receipt.gas_used));
+        let facts = json!({ "success": probed.success, "time": head.timestamp(), "gas": receipt.gas_used });
+        self.line(head.number(), "probe", &text, facts);
+    }
+
+    fn observed(&self, head: &Head, observed: &OracleRung::Observed) {
+        let name = self.unit(observed.trigger).name;
+        // Prices are in wad.
+        let (watched, references) = (cents(observed.watched, 18), cents(observed.reference_, 18));
+        let text = match observed.live {
+            true => format!("the feed of {name} says {watched}, its references say {references}"),
+            false => format!("the feed of {name} or its references say nothing"),
+        };
+        let facts = json!({
+            "live": observed.live, "watched": observed.watched.to_string(),
+            "references": observed.reference_.to_string(), "time": head.timestamp(),
+        });
+        self.line(head.number(), "look", &text, facts);
+    }
+
+    /// The reporters' bonds are slashed or free.
+    fn judged(&self, head: &Head, settled: &QuorumRung::Settled) {
+        let how = if settled.slashed { "slashed" } else { "free again" };
+        let text = format!("the bonds behind the report of incident {} are {how}", settled.id);
+        self.line(head.number(), "bonds", &text, json!({ "slashed": settled.slashed }));
     }
 
     fn incident(&mut self, head: &Head, receipt: &Receipt, event: &Incidents::IncidentsEvents) {

@@ -27,6 +27,9 @@ const CAP: u64 = 10_000_000;
 const CANARY: u64 = 200;
 /// Seconds between two failed probes.
 const SPACING: u32 = 6 * 3_600;
+/// Seconds between blocks while the keeper looks on, and how many there are at most.
+const LOOK: u64 = 1_200;
+const LOOKS_MAX: u64 = 60;
 /// Most that all positions together may be paid, dUSD.
 const BASE: u64 = 1_000_000;
 /// Where the savings keep shares: the first word of an ERC-20.
@@ -150,7 +153,8 @@ impl Play {
         let enrol = CanaryRung::enrolCall { trigger };
         let rung = stage.market.deployment.canary_rung;
         stage.local.run(&self.watcher, Call::to("enrolling", rung, &enrol)).await?;
-        self.probe("the canary gets out: there is something to insure").await?;
+        // Before a first success nothing is sold.
+        self.probe().await?;
         let offer = Offer {
             gauge: self.trigger,
             kind: Kind::Upgrade,
@@ -167,7 +171,7 @@ impl Play {
         let insured = self.savers.iter().cloned().zip(SAVERS).filter(|(_, (.., sum))| *sum > 0);
         let buyers: Vec<(Actor, u128)> = insured.map(|(saver, (.., sum))| (saver, units(sum))).collect();
         self.stage.insure(&buyers).await?;
-        self.probe("the canary gets out again").await
+        self.probe().await
     }
 
     /// The team's second version finds the cap where it looks for a date.
@@ -204,16 +208,15 @@ impl Play {
         stage.told("locked", &text).await
     }
 
-    /// Two failures hours apart, and nobody got out in between.
+    /// The keeper lets the canary try: two failures hours apart, with nobody out in between, are an incident.
     async fn probes(&mut self) -> Result<(), Trouble> {
-        self.probe("the canary does not get out").await?;
-        self.stage.pass(u64::from(SPACING)).await?;
-        self.probe("six hours later the canary does not get out again").await?;
-        let rung = self.stage.market.deployment.canary_rung;
-        let open = CanaryRung::openCall { trigger: self.trigger };
-        self.stage.act_quietly(&self.watcher, "opening an incident", rung, &open).await?;
-        self.stage.follow().await?;
-        Ok(())
+        for _ in 0..LOOKS_MAX {
+            if self.stage.has_incident() {
+                return Ok(());
+            }
+            self.stage.pass(LOOK).await?;
+        }
+        Err(Trouble::Unsettled { blocks: LOOKS_MAX })
     }
 
     /// Holdings are proven from storage, and the shares given up.
@@ -300,9 +303,11 @@ impl Play {
     }
 
     /// Anyone may let the canary try.
-    async fn probe(&mut self, text: &str) -> Result<(), Trouble> {
+    async fn probe(&mut self) -> Result<(), Trouble> {
         let probe = CanaryRung::probeCall { trigger: self.trigger };
         let rung = self.stage.market.deployment.canary_rung;
-        self.stage.act(&self.watcher, "probe", text, rung, &probe, 0).await
+        self.stage.act_quietly(&self.watcher, "probing", rung, &probe).await?;
+        self.stage.follow().await?;
+        Ok(())
     }
 }
