@@ -227,7 +227,7 @@ fn a_bent_price_pays_what_was_seized_less_what_was_repaid() {
     // It was right before the sale and after it, and then wrong for an hour of looks at most half an hour apart.
     let looks: Vec<&Value> = play.all("look").into_iter().filter(|look| look["live"] == true).collect();
     let wrong = |look: &&Value| units(&look["watched"]) < units(&look["references"]);
-    let first = looks.iter().position(|look| wrong(&look)).unwrap();
+    let first = looks.iter().position(wrong).unwrap();
     let times: Vec<u64> = looks[first..].iter().map(|look| look["time"].as_u64().unwrap()).collect();
     assert!(first >= 2 && looks[first..].iter().all(wrong), "{looks:?}");
     assert!(

@@ -80,7 +80,7 @@ mod tests {
             let status = Eip658Value::Eip658(true);
             let receipt = Receipt { status, cumulative_gas_used: 21_000 * (index as u64 + 1), logs };
             let with_bloom = ReceiptWithBloom::from(receipt);
-            if index % 2 == 0 {
+            if index.is_multiple_of(2) {
                 ReceiptEnvelope::Eip1559(with_bloom)
             } else {
                 ReceiptEnvelope::Legacy(with_bloom)
