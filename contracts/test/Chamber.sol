@@ -26,7 +26,6 @@ abstract contract Chamber is Fixture {
     uint8 internal constant ABSTAIN = 2;
     uint8 internal constant FRACTIONAL = 255;
     uint64 internal constant LISTER = 1;
-    uint64 internal constant REGISTRAR = 2;
     uint64 internal constant IDENTITY_REGISTRAR = 3;
 
     BreakwaterToken internal bwr;
@@ -75,11 +74,9 @@ abstract contract Chamber is Fixture {
         bytes4[] memory listing = new bytes4[](2);
         (listing[0], listing[1]) = (Catalog.listGauge.selector, Catalog.listProduct.selector);
         manager.setTargetFunctionRole(address(catalog), listing, LISTER);
-        _role(address(catalog), Catalog.registerPool.selector, REGISTRAR);
         _role(address(identities), Identities.add.selector, IDENTITY_REGISTRAR);
         _role(address(identities), Identities.remove.selector, IDENTITY_REGISTRAR);
         manager.grantRole(LISTER, address(timelock), 0);
-        manager.grantRole(REGISTRAR, address(timelock), 0);
         manager.grantRole(IDENTITY_REGISTRAR, clerk, 0);
         manager.grantRole(0, address(timelock), 0);
         manager.renounceRole(0, address(this));

@@ -8,7 +8,7 @@ import {Incidents} from "breakwater/core/Incidents.sol";
 import {Policies} from "breakwater/core/Policies.sol";
 import {PolicyDesk} from "breakwater/core/PolicyDesk.sol";
 import {IWholePool as Pool} from "breakwater/interfaces/IPoolDesk.sol";
-import {ICatalog, Kind, Product} from "breakwater/interfaces/ICatalog.sol";
+import {Kind, Product} from "breakwater/interfaces/ICatalog.sol";
 import {Form, GaugeSpec, Holding, Pin, PinnedAccount, Side, Term} from "breakwater/interfaces/IGauges.sol";
 import {Incident, Rung} from "breakwater/interfaces/IIncidents.sol";
 import {Times} from "breakwater/interfaces/ILadder.sol";
@@ -82,10 +82,13 @@ abstract contract Fixture is World {
 
     /// @dev As a deployment does: nobody but the factory registers pools.
     function allowFactory() internal {
-        bytes4[] memory selectors = new bytes4[](1);
-        selectors[0] = ICatalog.registerPool.selector;
-        manager.setTargetFunctionRole(address(catalog), selectors, 2);
-        manager.grantRole(2, address(factory), 0);
+        catalog.wire(address(factory));
+    }
+
+    /// @dev In the factory's place, for what stands in for a pool.
+    function register(address pool) internal {
+        vm.prank(address(factory));
+        catalog.registerPool(pool);
     }
 
     // ----- the vault -----
@@ -189,6 +192,7 @@ abstract contract Fixture is World {
     /// @dev A registered pool with `capital` in each tranche, all of the curator's junior locked.
     function makePool(Token asset, uint256 capital) internal returns (Pool pool) {
         pool = Pool(factory.createPool(configFor(address(asset)), bytes32(++made)));
+        beforeDeposits(pool);
         for (uint256 i = 1; i < 4; ++i) {
             address owner = i == 1 ? curator : lp;
             ITranche tranche = ITranche(pool.tranche(i));
@@ -205,6 +209,9 @@ abstract contract Fixture is World {
         vm.prank(curator);
         pool.lock(shares);
     }
+
+    /// @dev What the curator does while nobody has put money in.
+    function beforeDeposits(Pool pool) internal virtual {}
 
     /// @dev The curator's cap takes effect after his notice.
     function underwrite(Pool pool, bytes32 product, uint128 cap) internal {

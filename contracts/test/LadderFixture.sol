@@ -21,8 +21,7 @@ abstract contract LadderFixture is Fixture {
         trigger = catalog.listTrigger(triggerOf(CANARY_AND_QUORUM));
         pool = new Spy();
         pool.setMoney(address(usd), 1000);
-        manager.grantRole(2, address(this), 0);
-        catalog.registerPool(address(pool));
+        register(address(pool));
         vm.startPrank(address(pool));
         catalog.attach(gauge);
         catalog.attach(trigger);

@@ -20,6 +20,8 @@ contract Catalog is ICatalog, AccessManaged {
 
     /// @inheritdoc ICatalog
     IWording public immutable renderer;
+    /// @inheritdoc ICatalog
+    address public factory;
 
     /// @dev Gauges and triggers: their ids are hashes of different shapes, so none is both.
     mapping(bytes32 gauge => GaugeInfo info) private _gauges;
@@ -41,7 +43,7 @@ contract Catalog is ICatalog, AccessManaged {
     /// @dev Attached pools that were not admitted, at most `OPEN_POOLS`.
     mapping(bytes32 gauge => uint256 pools) private _openTaken;
 
-    /// @param authority an AccessManager; it decides who lists gauges and who registers pools.
+    /// @param authority an AccessManager; it decides who lists gauges and who names the factory, once.
     constructor(address authority, IWording wording) AccessManaged(authority) {
         renderer = wording;
     }
@@ -125,7 +127,16 @@ contract Catalog is ICatalog, AccessManaged {
     }
 
     /// @inheritdoc ICatalog
-    function registerPool(address pool) external restricted {
+    function wire(address factory_) external restricted {
+        if (factory != address(0)) revert AlreadyWired();
+        if (factory_.code.length == 0) revert BadWiring(factory_);
+        factory = factory_;
+        emit Wired(factory_);
+    }
+
+    /// @inheritdoc ICatalog
+    function registerPool(address pool) external {
+        if (msg.sender != factory) revert NotFactory(msg.sender);
         // An account without code could become any contract later.
         if (pool.code.length == 0) revert NotAPool(pool);
         if (isPool[pool]) revert AlreadyRegistered(pool);

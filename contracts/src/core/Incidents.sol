@@ -295,6 +295,8 @@ contract Incidents is Registry, ReentrancyGuardTransient {
         _leave(id, incident_, catalog.poolsOf(incident_.gauge));
         emit Decided(id, loss, _end(incident_));
         _book(id, incident_, loss);
+        // The pools keep the curators' locks while it is disputed.
+        _settle(id, catalog.poolsOf(incident_.gauge));
     }
 
     function _end(Incident storage incident_) private returns (uint32 claimsEnd) {

@@ -7,13 +7,13 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IERC7540Deposit} from "../interfaces/IAsyncVault.sol";
 import {ICatalog} from "../interfaces/ICatalog.sol";
-import {IIncidents} from "../interfaces/IIncidents.sol";
+import {IIncidents, Status} from "../interfaces/IIncidents.sol";
 import {Booking, IPool, PayOrder, Reduction} from "../interfaces/IPool.sol";
 import {IPoolCapital} from "../interfaces/IPoolCapital.sol";
 import {IUnderwriting} from "../interfaces/IUnderwriting.sol";
 import {ITranche} from "../interfaces/ITranche.sol";
 import {Bookings} from "../libraries/Bookings.sol";
-import {Buckets} from "../libraries/Buckets.sol";
+import {Buckets, Days} from "../libraries/Buckets.sol";
 import {Cessions} from "../libraries/Cessions.sol";
 import {Due} from "../libraries/Due.sol";
 import {Exposure} from "../libraries/Exposure.sol";
@@ -38,6 +38,7 @@ import {PoolBase} from "./PoolBase.sol";
 contract Pool is PoolBase, IPool, IPoolCapital {
     using Buckets for Buckets.Store;
     using Cessions for Cessions.Store;
+    using Days for Days.Sums;
     using Exposure for Exposure.Cover;
     using SafeCast for uint256;
     using SafeERC20 for IERC20;
@@ -100,14 +101,14 @@ contract Pool is PoolBase, IPool, IPoolCapital {
         Exposure.Cover storage cover = _l.covers[product];
         cover.roll(block.timestamp);
         uint256 out = cover.add(sum, inception, expiry);
-        _l.exposureEnds[out] += sum;
+        _l.exposureEnds.add(out, sum);
         _addToCluster(product, cover, sum, out);
         // The sum was found to fit the capacity, and any exposure of 128 bits fits the word.
         uint256 exposure = uint256(_l.exposure) + sum;
         _l.exposure = exposure.toUint128();
         streamRate = premium * WAD / (expiry - block.timestamp);
         // The part of a unit that does not stream is earned at once.
-        _distribute(premium - _l.stream.start(streamRate, expiry));
+        _distribute(premium - _l.stream.start(streamRate, expiry), 0);
         emit Sold(product, sum, premium, inception, expiry, exposure);
     }
 
@@ -121,7 +122,7 @@ contract Pool is PoolBase, IPool, IPoolCapital {
             refund = Math.mulDiv(r.streamRate * (r.expiry - from) / WAD, r.unpaid, r.whole);
         }
         // The refund streams from now or later, so it is part of what is freed.
-        _distribute(freed - refund);
+        _distribute(freed - refund, 0);
         uint256 exposure = _expose(r.product, r.sum, r.expiry);
         emit ExposureReduced(r.product, r.sum, r.streamRate, r.expiry, refund, exposure);
         _send(r.to, refund);
@@ -170,11 +171,17 @@ contract Pool is PoolBase, IPool, IPoolCapital {
         // Without deposits and exits: what goes wrong there must not keep other pools' incidents from being final.
         _earn();
         Waterfall.Entry storage entry = _l.entries[incident];
-        if (entry.openedAt == 0 || entry.settled) return;
-        entry.settled = true;
-        --_l.dwelling;
+        if (entry.openedAt == 0 || entry.freed) return;
+        if (!entry.settled) {
+            entry.settled = true;
+            --_l.dwelling;
+            emit BookingSettled(incident);
+        }
+        // What is disputed may still be found to be less, and the curator bears that as well.
+        if (_incidents.incident(incident).status == Status.Disputed) return;
+        entry.freed = true;
         _l.instantOutstanding -= entry.instantPaid;
-        emit BookingSettled(incident);
+        emit LockFreed(incident);
     }
 
     // ----- tranches -----
@@ -330,13 +337,13 @@ contract Pool is PoolBase, IPool, IPoolCapital {
 
     /// @dev Brings everything up to now; deposits and exits only once an epoch, and never while a booking dwells.
     function _accrue() private returns (Exits memory exits) {
-        bool blind = _earn();
+        (bool blind, bool low) = _earn();
         uint256 epoch = block.timestamp / Terms.epoch();
         if (_l.epochDone >= epoch || _l.dwelling != 0 || blind) return exits;
-        // Enough for four billion epochs.
-        _l.epochDone = uint32(epoch);
+        // Enough for four billion epochs. Deposits that wait are tried again by every accrual.
+        if (!low) _l.epochDone = uint32(epoch);
         for (uint256 i = JUNIOR; i <= SENIOR; ++i) {
-            uint128 deposited = uint128(_tranche(i).processDeposits());
+            uint128 deposited = low ? 0 : uint128(_tranche(i).processDeposits());
             if (deposited != 0) {
                 _l.pendingDeposits -= deposited;
                 _l.layers[i] += deposited;
@@ -354,34 +361,36 @@ contract Pool is PoolBase, IPool, IPoolCapital {
         if (v.mark > most) Idle.divest(_l, v.mark - most);
     }
 
-    /// @dev Lets premiums be earned and exposure fall, and marks the vault; `blind`: it could not be read.
-    function _earn() private returns (bool blind) {
+    /// @dev Lets premiums be earned and exposure fall, and marks the vault; `blind`: it could not be read, `low`: it
+    ///      may be worth more than it is marked at, so that nobody may buy in.
+    function _earn() private returns (bool blind, bool low) {
         _onlyClone();
         uint256 today = block.timestamp / Stream.DAY;
         if (_l.rolled < today) {
             uint256 exposure = _l.exposure;
-            // Once nothing is left, no later day releases anything.
-            for (uint256 day = _l.rolled + 1; day <= today && exposure != 0; ++day) {
-                exposure -= _l.exposureEnds[day];
-            }
+            exposure -= _l.exposureEnds.between(_l.rolled, today, exposure);
             (_l.exposure, _l.rolled) = (uint128(exposure), uint32(today));
         }
         uint256 earned = _l.stream.advance(block.timestamp);
+        uint256 back;
         if (_l.vault.vault != address(0)) {
             uint256 gain;
-            (gain, blind) = Idle.mark(_l);
+            (gain, back, blind, low) = Idle.mark(_l);
             earned += gain;
         }
-        if (earned == 0) return blind;
-        _distribute(earned);
+        if (earned == 0) return (blind, low);
+        _distribute(earned, back);
         emit Accrued(block.timestamp, earned);
     }
 
-    /// @dev Surplus takes its part, the tranches the rest by weight and size. Parts of all but senior round down.
-    function _distribute(uint256 earned) private {
+    /// @dev Surplus takes its part, the tranches the rest by weight and size. Parts of all but senior round down. What
+    ///      the vault had lost and gave `back` is no gain of anybody's but theirs who lost it.
+    function _distribute(uint256 earned, uint256 back) private {
         if (earned == 0) return;
-        earned -= _takeFee(earned);
-        if (_l.cessions.line != 0) earned -= _l.cessions.setAside(earned);
+        uint256 fresh = earned - back;
+        fresh -= _takeFee(fresh);
+        if (_l.cessions.line != 0) fresh -= _l.cessions.setAside(fresh);
+        earned = fresh + back;
         uint256 toSurplus = earned * Terms.surplusBps() / BPS;
         uint256 rest = earned - toSurplus;
         uint256 weights = Terms.weightsBps();
@@ -482,7 +491,7 @@ contract Pool is PoolBase, IPool, IPoolCapital {
         cover.roll(block.timestamp);
         uint256 out = cover.remove(sum, expiry, block.timestamp);
         if (out != 0) {
-            _l.exposureEnds[out] -= sum;
+            _l.exposureEnds.remove(out, sum);
             _l.exposure -= sum;
             bytes32 cluster = cover.cluster;
             if (cluster != 0) _l.clusters[cluster].remove(sum, out, block.timestamp);
@@ -510,17 +519,19 @@ contract Pool is PoolBase, IPool, IPoolCapital {
         private
         returns (uint256 paid)
     {
-        (uint256 reserved, uint256 funded, uint256 before) = (entry.reserved, entry.funded, entry.paid);
+        (uint256 funded, uint256 uncovered, uint256 before) = (entry.funded, entry.uncovered, entry.paid);
         if (_l.closedAt == 0 && entry.due > funded) _close();
         if (entry.line != 0) {
             _l.cessions.draw(entry, order.incident);
             emit Ceded(order.incident, entry.ceded, entry.drawn);
         }
-        if (reserved == 0) return 0;
-        uint256 target = Math.mulDiv(order.due, Math.min(funded, reserved), reserved);
+        // Of what is to be held, all but what is paid to nobody's account already is for those who are owed.
+        uint256 whole = entry.need() - uncovered;
+        if (whole == 0) return 0;
+        uint256 there = Math.min(Math.saturatingSub(funded, uncovered), whole);
+        uint256 target = Math.mulDiv(order.due, there, whole);
         paid = Math.saturatingSub(target, order.paidBefore);
-        // Without treaties it always is there; what one of them could not send is paid once it can. Were more due than
-        // reserved, money of others would stay untouched.
+        // Without treaties it always is there; what one of them could not send is paid once it can.
         paid = Math.min(paid, Math.saturatingSub(entry.held(), before));
         entry.paid = uint128(before + paid);
     }

@@ -12,6 +12,7 @@ import {ITranche} from "../interfaces/ITranche.sol";
 import {ICedant, ITreaty, ITreatyFactory, TreatyTerms} from "../interfaces/ITreaty.sol";
 import {Bookings} from "../libraries/Bookings.sol";
 import {Cessions} from "../libraries/Cessions.sol";
+import {Config} from "../libraries/Config.sol";
 import {Exposure} from "../libraries/Exposure.sol";
 import {Idle} from "../libraries/Idle.sol";
 import {Ledger} from "../libraries/Ledger.sol";
@@ -54,7 +55,7 @@ contract PoolDesk is PoolBase, IPoolDesk, ICedant {
     function initialise(address[3] calldata tranches) external {
         _onlyClone();
         if (address(_l.tranches[0]) != address(0)) revert AlreadyInitialised();
-        _checkConfig(Terms.config());
+        Config.check(Terms.config());
         for (uint256 i; i < 3; ++i) {
             _l.tranches[i] = ITranche(tranches[i]);
         }
@@ -111,7 +112,7 @@ contract PoolDesk is PoolBase, IPoolDesk, ICedant {
     /// @inheritdoc IPoolDesk
     function setVault(address vault_, uint16 capBps, bytes32 cluster) external nonReentrant {
         _only(Terms.curator(), IPool.NotCurator.selector);
-        Idle.name(_l, vault_, capBps, cluster);
+        Idle.name(_l, vault_, capBps, cluster, _treaties.isTreaty(vault_));
     }
 
     /// @inheritdoc IPoolDesk
@@ -251,12 +252,12 @@ contract PoolDesk is PoolBase, IPoolDesk, ICedant {
 
     /// @inheritdoc IPoolDesk
     function clusterEnds(bytes32 cluster, uint256 day) external view returns (uint256) {
-        return _l.clusters[cluster].ends[day];
+        return _l.clusters[cluster].ends.on[day];
     }
 
     /// @inheritdoc IPoolDesk
     function exposureEnds(uint256 day) external view returns (uint256) {
-        return _l.exposureEnds[day];
+        return _l.exposureEnds.on[day];
     }
 
     /// @inheritdoc IPoolDesk
@@ -344,13 +345,13 @@ contract PoolDesk is PoolBase, IPoolDesk, ICedant {
 
     /// @inheritdoc IPoolDesk
     function dayOf(bytes32 product, uint256 day) external view returns (uint256 expiring, uint256 releasing) {
-        Exposure.Day storage d = _l.covers[product].days_[day];
-        return (d.expiring, d.releasing);
+        Exposure.Cover storage c = _l.covers[product];
+        return (c.expiring.on[day], c.releasing.on[day]);
     }
 
     /// @inheritdoc IPoolDesk
     function streamEnds(uint256 day) external view returns (uint256) {
-        return _l.stream.ends[day];
+        return _l.stream.ends.on[day];
     }
 
     /// @inheritdoc IPoolDesk
@@ -388,35 +389,14 @@ contract PoolDesk is PoolBase, IPoolDesk, ICedant {
         cover.init(terms, block.timestamp);
     }
 
-    /// @dev Value of `shares` of the lock must cover the curator's part of all caps, and `least`.
+    /// @dev Value of `shares` of the lock must cover the curator's part of all caps and of all cover, and `least`.
     function _checkLock(uint256 shares, uint256 least) private view {
-        uint256 caps = _l.closedAt != 0 ? 0 : Math.ceilDiv(uint256(_l.capSum) * Terms.curatorShareBps(), BPS);
+        // Cover that was sold under a cap stays in force when the cap is lowered.
+        uint256 sums = _l.closedAt != 0 ? 0 : Math.max(_l.capSum, _l.exposure);
+        uint256 caps = Math.ceilDiv(sums * Terms.curatorShareBps(), BPS);
         uint256 needed = Math.max(caps, least);
         uint256 value = _lockValue(shares);
         if (value < needed) revert IPool.LockTooSmall(needed, value);
-    }
-
-    function _checkConfig(PoolConfig memory c) private view {
-        _require(c.asset.code.length != 0, "asset", uint160(c.asset));
-        _require(c.curator != address(0), "curator", 0);
-        _require(c.epoch != 0, "epoch", 0);
-        _require(c.leverageBps != 0, "leverageBps", 0);
-        _require(c.surgeHalfLife != 0, "surgeHalfLife", 0);
-        _require(c.curatorShareBps <= 10_000, "curatorShareBps", c.curatorShareBps);
-        _require(c.surplusBps <= 10_000, "surplusBps", c.surplusBps);
-        _require(c.subordinationBps < 10_000, "subordinationBps", c.subordinationBps);
-        uint256 weights = uint256(c.weightBps[0]) + c.weightBps[1] + c.weightBps[2];
-        _require(weights == 10_000, "weightBps", weights);
-        _require(c.kink != 0 && c.kink < 1e18, "kink", c.kink);
-        _require(c.scarcityKink >= 1e18, "scarcityKink", c.scarcityKink);
-        _require(c.scarcityFull >= c.scarcityKink, "scarcityFull", c.scarcityFull);
-        _require(_isContractOrNone(c.underwriting), "underwriting", uint160(c.underwriting));
-        _require(_isContractOrNone(c.gate), "gate", uint160(c.gate));
-        _require(c.curatorFeeBps <= 2000, "curatorFeeBps", c.curatorFeeBps);
-    }
-
-    function _isContractOrNone(address account) private view returns (bool) {
-        return account == address(0) || account.code.length != 0;
     }
 
     function _require(bool holds, bytes32 field, uint256 got) private pure {

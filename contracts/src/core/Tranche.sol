@@ -54,6 +54,10 @@ contract Tranche is Requests {
         uint48 snapshot; // the block whose end decides who gets them
     }
 
+    /// @dev Batches that one accrual turns into shares at most: its price must not depend on how long a booking dwelt.
+    uint256 private constant MOST_BATCHES = 8;
+    /// @dev After the end of its epoch, until a deposit that was not taken in may be fetched.
+    uint256 private constant PATIENCE = 30 days;
     /// @dev Holders of shares that nobody has claimed yet. No key can be known for hashes like these.
     address public constant DEPOSITS = address(uint160(uint256(keccak256("breakwater.tranche.deposits"))));
     address public constant RECOVERIES =
@@ -110,7 +114,7 @@ contract Tranche is Requests {
         IPool(pool()).accrue();
         Batch storage batch = batches[requestId];
         Entry storage own = deposits[requestId][controller];
-        if (batch.assets != 0 && batch.processedAt == 0) revert NotProcessed(requestId);
+        if (batch.assets != 0 && batch.processedAt == 0) _refuse(batch, requestId);
         if (own.assets == 0 || own.claimedAt != 0) revert NothingToClaim(requestId, controller);
         if (!batch.returned) return _takeEntry(requestId, controller, controller);
         own.claimedAt = uint48(block.number);
@@ -121,10 +125,14 @@ contract Tranche is Requests {
     /// @inheritdoc ITranche
     function processDeposits() external onlyPool returns (uint256 assets) {
         (uint256 now_, uint256 before) = (block.timestamp / _epoch(), totalAssets());
-        // One step for each epoch that passed while a booking dwelt, and mostly one.
-        while (_batchHead < _batchEpochs.length && _batchEpochs[_batchHead] < now_) {
-            uint256 requestId = _batchEpochs[_batchHead++];
+        // Mostly one: many only after a long dwell, and the rest of them then waits for the next epoch.
+        for (uint256 n; n < MOST_BATCHES; ++n) {
+            uint256 head = _batchHead;
+            if (head == _batchEpochs.length || _batchEpochs[head] >= now_) break;
+            _batchHead = head + 1;
+            uint256 requestId = _batchEpochs[head];
             Batch storage batch = batches[requestId];
+            if (batch.returned) continue;
             batch.processedAt = uint48(block.number);
             uint256 shares =
                 _takesDeposits(before + assets) ? _toShares(batch.assets, before + assets, totalSupply()) : 0;
@@ -374,6 +382,13 @@ contract Tranche is Requests {
 
     function _sendExit(address receiver, uint256 assets) internal override {
         IPoolCapital(pool()).sendRedemption(receiver, assets);
+    }
+
+    /// @dev Nobody's money is kept waiting for ever: deposits that could not be taken in for so long go back.
+    function _refuse(Batch storage batch, uint256 requestId) private {
+        if (block.timestamp < (requestId + 1) * _epoch() + PATIENCE) revert NotProcessed(requestId);
+        (batch.processedAt, batch.returned) = (uint48(block.number), true);
+        emit DepositsReturned(requestId, batch.assets);
     }
 
     function _recover(address account, uint256 shares) private {

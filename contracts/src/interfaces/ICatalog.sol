@@ -54,6 +54,7 @@ interface ICatalog {
     event GaugeListed(bytes32 indexed gauge, bytes32 indexed subject, GaugeSpec spec);
     event TriggerListed(bytes32 indexed id, Trigger trigger);
     event ProductListed(bytes32 indexed product, bytes32 indexed gauge, Product terms, bytes32 wordingHash);
+    event Wired(address indexed factory);
     event PoolRegistered(address indexed pool);
     event PoolAttached(bytes32 indexed gauge, address indexed pool);
     event PoolAdmitted(bytes32 indexed gauge, address indexed pool);
@@ -73,6 +74,10 @@ interface ICatalog {
     error NotExclusive(bytes32 prior);
     error UnknownGauge(bytes32 gauge);
     error WrongWording(bytes32 expected, bytes32 got);
+    error AlreadyWired();
+    /// @notice Has no code.
+    error BadWiring(address factory);
+    error NotFactory(address caller);
     error AlreadyRegistered(address pool);
     error NotAPool(address caller);
     /// @notice All places of the gauge are taken, or all that need no admission.
@@ -87,6 +92,10 @@ interface ICatalog {
     /// @notice Lists terms; anyone may, but those with a registrant only who may list gauges: he settles for all
     ///         holders. `wordingHash` must be the hash of the rendered wording.
     function listProduct(Product calldata terms, bytes32 wordingHash) external returns (bytes32 product);
+    /// @notice Names the one contract that registers pools; for ever, so that no role can bring in a contract that
+    ///         merely looks like a pool. Restricted.
+    function wire(address factory) external;
+    /// @notice Only the factory, which made the pool.
     function registerPool(address pool) external;
     /// @notice Keeps a place among the pools of `gauge` for a pool: anyone can make pools, and those that come first
     ///         must not be able to keep all others out. Restricted.
@@ -106,4 +115,6 @@ interface ICatalog {
     function poolsOf(bytes32 gauge) external view returns (address[] memory);
     function admitted(bytes32 gauge, address pool) external view returns (bool);
     function isPool(address pool) external view returns (bool);
+    /// @notice Who registers pools; zero until wired.
+    function factory() external view returns (address);
 }

@@ -5,20 +5,20 @@ pragma solidity ^0.8.27;
 struct PoolConfig {
     address asset;
     address curator;
-    uint32 epoch; // length of a deposit and redemption epoch
-    uint32 cooldown; // least time from a redemption request to its maturity
-    uint32 leverageBps; // exposure may reach capital * leverageBps / 10_000
-    uint16 curatorShareBps; // locked curator junior as a share of the sum of caps
-    uint16 subordinationBps; // junior + mezzanine as a share of capital that exits must leave
-    uint16 surplusBps; // of earned premium
-    uint16[3] weightBps; // of earned premium after surplus, to junior, mezzanine, senior; sum 10_000
-    uint64 costOfCapital; // wad per year on the capital that stands behind one unit of exposure
-    uint64 kink; // wad: target utilisation, 0 < kink < 1e18
+    uint32 epoch; // length of a deposit and redemption epoch, 1 to 90 days
+    uint32 cooldown; // least time from a redemption request to its maturity, an epoch to 90 days
+    uint32 leverageBps; // exposure may reach capital * leverageBps / 10_000; 10_000 to 100_000
+    uint16 curatorShareBps; // locked curator junior as a share of the sum of caps, 100 to 10_000
+    uint16 subordinationBps; // junior + mezzanine as a share of capital that exits must leave, at most 7_000
+    uint16 surplusBps; // of earned premium, at most 5_000
+    uint16[3] weightBps; // of earned premium after surplus, to junior, mezzanine, senior; each 500, sum 10_000
+    uint64 costOfCapital; // wad per year on the capital that stands behind one unit of exposure, 0.001e18 to 1e18
+    uint64 kink; // wad: target utilisation, 0.01e18 to 0.99e18
     uint64 scarcityKink; // wad: multiplier at the kink, at least 1e18
     uint64 scarcityFull; // wad: multiplier at full utilisation, at least scarcityKink
     uint64 surgeSlope; // wad of surge per wad of reserved over capital
     uint64 surgeMax; // wad
-    uint32 surgeHalfLife;
+    uint32 surgeHalfLife; // 1 hour to 90 days
     address underwriting; // whose certificates and rates bind the pool; zero: its curator alone sets limits
     address gate; // asked who may buy and deposit; zero: anyone
     uint16 curatorFeeBps; // of earned premium, at most 2_000
@@ -116,6 +116,8 @@ interface IPool {
     /// @notice What a booking counts on of its treaties, and what they have sent, after the call.
     event Ceded(uint256 indexed incident, uint256 ceded, uint256 drawn);
     event BookingSettled(uint256 indexed incident);
+    /// @notice Nothing can lower the incident any more: what was paid in its dwell does not bind the curator's lock.
+    event LockFreed(uint256 indexed incident);
     event BookingClosed(uint256 indexed incident, uint256 due, uint256 paid);
     event PoolClosed(uint256 time);
     /// @notice A transfer failed: the amount waits in `owed`.

@@ -66,6 +66,8 @@ interface IPoolDesk {
     error AlreadyInitialised();
     /// @notice The pool's vault is named once.
     error VaultIsSet(address vault);
+    /// @notice Somebody has put money in, who did not know this vault.
+    error PoolHasMoney(uint256 amount);
     /// @notice The underwriting contract puts the vault into another cluster, or into none.
     error WrongCluster(bytes32 expected, bytes32 got);
     /// @notice No vault is named, or the notice of its naming is not over.
@@ -86,8 +88,8 @@ interface IPoolDesk {
     /// @notice Locks junior shares of the curator behind his caps and the instant lane.
     function lock(uint256 shares) external;
     function unlock(uint256 shares) external;
-    /// @notice Names the ERC-4626 vault for idle capital, once, with a cap in bps of capital; in force after the notice
-    ///         that caps have. Only the curator.
+    /// @notice Names the ERC-4626 vault for idle capital, once, with a cap of at most 9,000 bps of capital; in force
+    ///         after the notice that caps have. Only the curator, and but for a treaty only before the first deposit.
     function setVault(address vault, uint16 capBps, bytes32 cluster) external;
     /// @notice Puts cash into the vault, up to its cap. Only the curator.
     function invest(uint256 amount) external;

@@ -32,6 +32,7 @@ interface ITranche is IERC20, IERC7540Operator, IERC7540Deposit, IERC7540Redeem,
     error AboveClaimable(uint256 most, uint256 got);
     /// @notice The pool is closed, or a share is worth less than a millionth of what it was worth at first.
     error TrancheIsClosed();
+    /// @notice Neither taken in nor waiting for more than 30 days after its epoch.
     error NotProcessed(uint256 requestId);
     error NothingToClaim(uint256 requestId, address controller);
     /// @notice No cohort is payable now: none has matured, the oldest was looked at in this epoch, or a booking
@@ -40,7 +41,7 @@ interface ITranche is IERC20, IERC7540Operator, IERC7540Deposit, IERC7540Redeem,
     error NothingToRecover(uint256 incident, address account);
 
     /// @notice Sends the shares of a processed deposit to its controller, or, if it was refused, its assets (then
-    ///         `shares` is zero); by anyone.
+    ///         `shares` is zero); by anyone. Deposits that wait for 30 days after their epoch are refused by it.
     function claimDeposit(uint256 requestId, address controller) external returns (uint256 shares);
     /// @notice Sends what has been paid so far for a redemption to its controller; by anyone.
     function claimRedeem(uint256 requestId, address controller) external returns (uint256 assets);
@@ -57,7 +58,8 @@ interface ITranche is IERC20, IERC7540Operator, IERC7540Deposit, IERC7540Redeem,
 
     // Called by the pool.
 
-    /// @notice Turns the deposits of earlier epochs into shares, or refuses them; returns the assets that came in.
+    /// @notice Turns the deposits of at most eight earlier epochs into shares, oldest first, or refuses them; returns
+    ///         the assets that came in.
     function processDeposits() external returns (uint256 assets);
     /// @notice Burns what the oldest payable cohort is paid for; at most `exitable` assets. `looked`: there was one.
     function payCohort(uint256 exitable) external returns (uint256 assets, bool looked);

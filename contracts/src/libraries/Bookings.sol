@@ -170,13 +170,13 @@ library Bookings {
         uint256 excess
     ) private returns (uint256 borne) {
         // What the layers are to bear, before and now: the reserve without what treaties are counted on for.
-        uint256 before = Math.saturatingSub(entry.reserved, entry.ceded);
+        uint256 before = Math.saturatingSub(entry.need(), entry.ceded);
         entry.reserved = reserve;
         if (entry.line != 0) {
             entry.cede(self.cessions.cede(entry, incident, entry.onsetTime, reserve));
             emit IPool.Ceded(incident, entry.ceded, entry.drawn);
         }
-        uint256 wanted = Math.saturatingSub(reserve, entry.ceded);
+        uint256 wanted = Math.saturatingSub(entry.need(), entry.ceded);
         uint256[4] memory given;
         if (wanted > before) _raise(self, entry, incident, wanted - before);
         else given = entry.give(Math.saturatingSub(entry.own(), wanted));
@@ -184,15 +184,33 @@ library Bookings {
             borne = Math.min(excess, self.layers[JUNIOR] + given[JUNIOR]);
             // Both are parts of what was paid in the dwell, which has 128 bits and is due as well.
             entry.instantPaid -= uint128(excess);
-            // Of a settled booking nothing is outstanding any more.
-            if (!entry.settled) self.instantOutstanding -= uint128(excess);
+            // Once the lock is free nothing is outstanding any more.
+            if (!entry.freed) self.instantOutstanding -= uint128(excess);
             entry.paid -= uint128(borne);
             entry.due -= uint128(borne);
+            if (borne < excess) entry.uncovered += uint128(excess - borne);
+            _keepPaid(entry, given, Math.saturatingSub(borne, self.layers[JUNIOR]));
         }
-        // Always: what an earlier excess left to nobody must stay charged as well.
-        _keepPaid(entry, given, Math.saturatingSub(borne, self.layers[JUNIOR]));
         _release(self, entry, incident, given, borne);
         if (borne != 0) _bear(self, incident, borne);
+        // Junior has nothing left then, so the layers above bear what the curator did not.
+        if (borne < excess) _charge(self, entry, incident, Math.saturatingSub(entry.need(), entry.funded));
+        if (entry.funded < entry.need() && !entry.queued) {
+            entry.queued = true;
+            self.short_.push(incident);
+        }
+    }
+
+    function _charge(
+        Ledger.Store storage self,
+        Waterfall.Entry storage entry,
+        uint256 incident,
+        uint256 amount
+    ) private {
+        uint256[4] memory taken = entry.charge(self.layers, amount);
+        for (uint256 i; i < Waterfall.LAYERS; ++i) {
+            if (taken[i] != 0) emit IPool.Charged(incident, i, taken[i]);
+        }
     }
 
     function _raise(
@@ -207,19 +225,13 @@ library Bookings {
         uint256 left = Price.decayed(self.surge, block.timestamp - self.surgeAt, Terms.surgeHalfLife());
         self.surge = uint64(Math.min(Terms.surgeMax(), left + more));
         self.surgeAt = uint32(block.timestamp);
-        uint256[4] memory taken = entry.charge(layers, amount);
-        for (uint256 i; i < Waterfall.LAYERS; ++i) {
-            if (taken[i] != 0) emit IPool.Charged(incident, i, taken[i]);
-        }
-        if (entry.funded < entry.reserved && !entry.queued) {
-            entry.queued = true;
-            self.short_.push(incident);
-        }
+        _charge(self, entry, incident, amount);
     }
 
-    /// @dev What was paid and nobody bears stays charged, but of junior's no more than leaves `kept`.
+    /// @dev What was paid and nobody bears stays charged beside the reserve, so that nobody else finds less; but of
+    ///      junior's no more than leaves `kept`.
     function _keepPaid(Waterfall.Entry storage entry, uint256[4] memory given, uint256 kept) private {
-        uint256 missing = Math.saturatingSub(entry.paid, entry.held());
+        uint256 missing = Math.saturatingSub(entry.need(), entry.funded);
         if (missing == 0) return;
         given[JUNIOR] -= kept;
         entry.fill(given, missing);
@@ -268,7 +280,7 @@ library Bookings {
         while (left != 0 && head < self.short_.length) {
             uint256 to = self.short_[head];
             Waterfall.Entry storage entry = self.entries[to];
-            uint256 amount = Math.min(left, Math.saturatingSub(entry.reserved, entry.funded));
+            uint256 amount = Math.min(left, Math.saturatingSub(entry.need(), entry.funded));
             if (amount != 0) {
                 left -= amount;
                 uint256[4] memory parts = entry.fill(given, amount);
@@ -276,7 +288,7 @@ library Bookings {
                     if (parts[i] != 0) emit IPool.Filled(from, to, i, parts[i]);
                 }
             }
-            if (entry.funded < entry.reserved) break;
+            if (entry.funded < entry.need()) break;
             entry.queued = false;
             ++head;
         }

@@ -4,20 +4,17 @@ pragma solidity ^0.8.27;
 import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Product} from "../interfaces/ICatalog.sol";
+import {Days} from "./Buckets.sol";
 
 /// @title What one pool insures under one product, by day
-/// @notice One policy of sum s counts in `days_[expiry].expiring` and `days_[expiry + window].releasing`. Both
+/// @notice One policy of sum s is `expiring` on the day of its expiry and `releasing` on that of expiry + window. Both
 ///         writing and reading find the day by division of a time that is a multiple of a day.
 library Exposure {
     using Checkpoints for Checkpoints.Trace208;
+    using Days for Days.Sums;
     using SafeCast for uint256;
 
     uint256 internal constant DAY = 1 days;
-
-    struct Day {
-        uint128 expiring; // sums in force until this day begins; what is paid later stays in it
-        uint128 releasing; // sums that stop counting for caps and price when this day begins
-    }
 
     struct Cover {
         // The terms that are needed here, copied once: a product never changes.
@@ -42,7 +39,8 @@ library Exposure {
         // Invariant: exposure is the sum of `releasing` over the days after `rolled`.
         uint128 exposure;
         uint128 expired; // the sum of `expiring` over the days up to `rolled`
-        mapping(uint256 day => Day) days_;
+        Days.Sums expiring; // in force until the day begins; what is paid later stays in it
+        Days.Sums releasing; // stops counting for caps and price when the day begins
         Checkpoints.Trace208 incepted; // by inception, cumulative
         Checkpoints.Trace208 ended; // by time, cumulative: lowered, cancelled or paid before expiry
     }
@@ -74,22 +72,17 @@ library Exposure {
     /// @notice Exposure at `time`, after the days since the last roll.
     function exposureAt(Cover storage self, uint256 time) internal view returns (uint256 left) {
         left = self.exposure;
-        uint256 today = time / DAY;
-        // Once nothing is left, no later day releases anything.
-        for (uint256 day = self.rolled + 1; day <= today && left != 0; ++day) {
-            left -= self.days_[day].releasing;
-        }
+        left -= self.releasing.between(self.rolled, time / DAY, left);
     }
 
     function roll(Cover storage self, uint256 time) internal {
-        (uint256 today, uint256 left, uint256 expired) = (time / DAY, self.exposure, self.expired);
-        for (uint256 day = self.rolled + 1; day <= today && left != 0; ++day) {
-            Day storage d = self.days_[day];
-            left -= d.releasing;
-            expired += d.expiring;
-        }
+        (uint256 today, uint256 rolled) = (time / DAY, self.rolled);
+        if (today == rolled) return;
+        uint256 released = self.releasing.between(rolled, today, self.exposure);
+        uint256 expired = self.expiring.between(rolled, today, _unexpired(self));
         self.rolled = uint32(today);
-        (self.exposure, self.expired) = (uint128(left), uint128(expired));
+        // Both are parts of sums of 128 bits.
+        (self.exposure, self.expired) = (uint128(self.exposure - released), uint128(self.expired + expired));
     }
 
     /// @notice Adds a policy; returns the day at which it stops counting. Rolled to now before.
@@ -99,8 +92,8 @@ library Exposure {
     {
         uint256 day = expiry / DAY;
         out = day + self.windowDays;
-        self.days_[day].expiring += sum;
-        self.days_[out].releasing += sum;
+        self.expiring.add(day, sum);
+        self.releasing.add(out, sum);
         self.exposure += sum;
         _grow(self.incepted, inception, sum);
     }
@@ -113,12 +106,12 @@ library Exposure {
     {
         uint256 day = expiry / DAY;
         if (expiry > time) {
-            self.days_[day].expiring -= sum;
+            self.expiring.remove(day, sum);
             _grow(self.ended, time, sum);
         }
         out = day + self.windowDays;
         if (out * DAY <= time) return 0;
-        self.days_[out].releasing -= sum;
+        self.releasing.remove(out, sum);
         self.exposure -= sum;
     }
 
@@ -127,22 +120,19 @@ library Exposure {
         uint256 incepted = inceptedBy(self, time);
         if (incepted == 0) return 0;
         (uint256 last, uint256 rolled, uint256 expired) = (time / DAY, self.rolled, self.expired);
-        // All that has not expired by `rolled`, later inceptions too; once it is gone, no later day holds anything.
-        uint256 left = uint256(self.incepted.latest()) - self.ended.latest() - expired;
-        for (uint256 day = rolled + 1; day <= last && left != 0; ++day) {
-            uint256 expiring = self.days_[day].expiring;
-            expired += expiring;
-            left -= expiring;
-        }
-        for (uint256 day = rolled; day > last; --day) {
-            expired -= self.days_[day].expiring;
-        }
+        if (last > rolled) expired += self.expiring.between(rolled, last, _unexpired(self));
+        else expired -= self.expiring.between(last, rolled, type(uint256).max);
         return incepted - self.ended.upperLookupRecent(time.toUint48()) - expired;
     }
 
     /// @notice Sums of all policies ever sold that incepted by `time`.
     function inceptedBy(Cover storage self, uint256 time) internal view returns (uint256) {
         return self.incepted.upperLookupRecent(time.toUint48());
+    }
+
+    /// @dev All that has not expired by `rolled`, later inceptions too; once it is gone, no later day holds anything.
+    function _unexpired(Cover storage self) private view returns (uint256) {
+        return uint256(self.incepted.latest()) - self.ended.latest() - self.expired;
     }
 
     function _grow(Checkpoints.Trace208 storage trace, uint256 time, uint256 sum) private {

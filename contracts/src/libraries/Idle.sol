@@ -23,58 +23,85 @@ library Idle {
 
     uint256 private constant BPS = 10_000;
     uint256 private constant DAY = 1 days;
-    /// @dev Of itself, that a mark may rise in a day: 36.5 % a year.
+    /// @dev Of itself and what it lost, that a mark may rise in a day: 36.5 % a year.
     uint256 private constant RISE_BPS = 10;
     /// @dev A vault that cannot be read for longer counts as lost; until then nobody enters or leaves the pool.
     uint256 private constant PATIENCE = 30 days;
+    /// @dev The part of a mark that counts for nothing: vaults round.
+    uint256 private constant DUST = 1e6;
+    /// @dev The least part of the capital stays in cash.
+    uint256 private constant MOST_CAP = 9000;
     /// @dev Part of an investment that the vault may keep.
     uint256 private constant MOST_FEE = 1000;
     uint256 private constant READ_GAS = 300_000;
     uint256 private constant WITHDRAW_GAS = 1_500_000;
 
-    /// @notice Marks the vault; answers what was gained, and whether the vault could not be read.
-    /// @dev mark = min(value, mark * (1 + bound)). A loss is taken off the layers here, before anybody may leave.
-    function mark(Ledger.Store storage self) external returns (uint256 gain, bool blind) {
+    /// @notice Marks the vault; answers what was gained and how much of it is only what the vault had lost, whether the
+    ///         vault could not be read, and whether it may be worth more than its mark.
+    function mark(Ledger.Store storage self)
+        external
+        returns (uint256 gain, uint256 back, bool blind, bool low)
+    {
         Ledger.Vault storage v = self.vault;
+        if (v.shares != 0 || v.mark != 0) (gain, blind, low) = _mark(self, v);
         // Realised by an earlier withdrawal.
-        (gain, v.gain) = (v.gain, 0);
-        if (v.shares == 0 && v.mark == 0) return (gain, false);
+        (gain, v.gain) = (gain + v.gain, 0);
+        back = Math.min(gain, v.lost);
+        if (back != 0) v.lost -= uint128(back);
+    }
+
+    /// @dev mark = min(value, mark + bound). A loss is taken off the layers here, before anybody may leave.
+    function _mark(Ledger.Store storage self, Ledger.Vault storage v)
+        private
+        returns (uint256 gain, bool blind, bool low)
+    {
         (bool read, uint256 value) = _read(v.vault, abi.encodeCall(IERC4626.convertToAssets, (v.shares)));
         if (!read) {
             if (v.blindSince == 0) {
                 v.blindSince = uint32(block.timestamp);
                 emit IPoolDesk.VaultBlind(block.timestamp);
             }
-            if (block.timestamp - v.blindSince <= PATIENCE) return (gain, true);
+            if (block.timestamp - v.blindSince <= PATIENCE) return (0, true, true);
             value = 0;
         } else if (v.blindSince != 0) {
             v.blindSince = 0;
             emit IPoolDesk.VaultBlind(0);
         }
         uint256 before = v.mark;
-        uint256 rise = before * RISE_BPS * (block.timestamp - v.markedAt) / (BPS * DAY);
+        // Of the most that it was, so that one that had fallen to nothing rises again.
+        uint256 rise = (before + v.lost) * RISE_BPS * (block.timestamp - v.markedAt) / (BPS * DAY);
         uint256 next = Math.min(value, before + rise);
         // While rounding swallows the whole rise, its time goes on.
         if (next != before || value <= before) v.markedAt = uint32(block.timestamp);
-        if (next == before) return (gain, false);
-        v.mark = next.toUint128();
-        emit IPoolDesk.VaultMarked(next);
-        if (next > before) return (gain + next - before, false);
-        _lose(self, before - next);
+        if (next != before) {
+            v.mark = next.toUint128();
+            emit IPoolDesk.VaultMarked(next);
+        }
+        if (next > before) gain = next - before;
+        else if (next < before) _lose(self, before - next);
+        if (before - Math.min(before, next) > before / DUST) v.fellAt = uint32(block.timestamp);
+        // Who brings a moment's fall about, or sees it, must not buy in before the vault has come back.
+        low = value - next > next / DUST || v.fellAt / Terms.epoch() == block.timestamp / Terms.epoch();
     }
 
     /// @notice `IPoolDesk.setVault`, asked by the curator.
-    function name(Ledger.Store storage self, address vault, uint16 capBps, bytes32 cluster) external {
+    /// @param known whether the code of the vault is known: a treaty's.
+    function name(Ledger.Store storage self, address vault, uint16 capBps, bytes32 cluster, bool known)
+        external
+    {
         Ledger.Vault storage v = self.vault;
         if (self.closedAt != 0) revert IPool.PoolIsClosed(self.closedAt);
         if (v.vault != address(0)) revert IPoolDesk.VaultIsSet(v.vault);
+        // Any contract may call itself a vault. Who underwrites must have seen it before, for not all can leave in time.
+        uint256 others = uint256(self.pendingDeposits) + _capital(self);
+        if (others != 0 && !known) revert IPoolDesk.PoolHasMoney(others);
         address asset = IERC4626(vault).asset();
         if (asset != Terms.asset()) revert IPool.WrongAsset(Terms.asset(), asset);
-        if (capBps == 0 || capBps > BPS) revert IPool.OutOfRange("capBps", capBps);
+        if (capBps == 0 || capBps > MOST_CAP) revert IPool.OutOfRange("capBps", capBps);
         address underwriting = Terms.underwriting();
         if (underwriting != address(0)) {
-            bytes32 known = IUnderwriting(underwriting).clusterOf(bytes32(uint256(uint160(vault))));
-            if (known == 0 || known != cluster) revert IPoolDesk.WrongCluster(known, cluster);
+            bytes32 named = IUnderwriting(underwriting).clusterOf(bytes32(uint256(uint160(vault))));
+            if (named == 0 || named != cluster) revert IPoolDesk.WrongCluster(named, cluster);
         }
         uint256 effectiveAt = block.timestamp + Terms.cooldown() + 2 * Terms.epoch();
         (v.vault, v.effectiveAt, v.cluster, v.capBps) = (vault, uint32(effectiveAt), cluster, capBps);
@@ -121,10 +148,8 @@ library Idle {
             revert IPoolDesk.VaultNotEffective(v.effectiveAt);
         }
         if (self.dwelling != 0 || v.blindSince != 0) revert IPoolDesk.NotNow();
-        uint128[4] memory layers = self.layers;
-        uint256 capital = uint256(layers[0]) + layers[1] + layers[2] + layers[3];
         // Part of the layers: what is reserved, unearned, owed, pending or redeemable stays in cash.
-        (uint256 wanted, uint256 most) = (v.mark + amount, capital * v.capBps / BPS);
+        (uint256 wanted, uint256 most) = (v.mark + amount, _capital(self) * v.capBps / BPS);
         if (wanted > most) revert IPoolDesk.InvestedTooMuch(wanted, most);
         IUnderwriting underwriting = IUnderwriting(Terms.underwriting());
         if (address(underwriting) == address(0)) return;
@@ -170,8 +195,15 @@ library Idle {
         if (got < part) _lose(self, part - got);
     }
 
+    function _capital(Ledger.Store storage self) private view returns (uint256) {
+        uint128[4] memory layers = self.layers;
+        return uint256(layers[0]) + layers[1] + layers[2] + layers[3];
+    }
+
     /// @dev Surplus, junior, mezzanine, senior; beyond them the money of nobody in particular is short.
     function _lose(Ledger.Store storage self, uint256 loss) private {
+        // Losses of a hostile vault must not stop a booking, however great.
+        self.vault.lost = uint128(Math.min(self.vault.lost + loss, type(uint128).max));
         for (uint256 i; i < 4 && loss != 0; ++i) {
             uint256 part = Math.min(loss, self.layers[i]);
             self.layers[i] -= uint128(part);

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.27;
 
 import {ITranche} from "../interfaces/ITranche.sol";
-import {Buckets} from "./Buckets.sol";
+import {Buckets, Days} from "./Buckets.sol";
 import {Cessions} from "./Cessions.sol";
 import {Exposure} from "./Exposure.sol";
 import {Stream} from "./Stream.sol";
@@ -28,6 +28,8 @@ library Ledger {
         uint256 shares; // by the pool's own count
         bytes32 cluster;
         uint16 capBps; // of capital
+        uint32 fellAt; // seconds: the mark fell last
+        uint128 lost; // what the vault lost and has not earned again; no fee is due on it
     }
 
     struct Store {
@@ -41,7 +43,7 @@ library Ledger {
         uint64 surge; // wad, as of `surgeAt`
         uint32 surgeAt; // seconds, enough until 2106
         uint32 rolled; // day: all releases up to it are out of `exposure`
-        mapping(uint256 day => uint256 amount) exposureEnds;
+        Days.Sums exposureEnds;
         // One word: money of depositors who wait for shares, and of cohorts that were paid.
         uint128 pendingDeposits;
         uint128 redeemable;

@@ -3,11 +3,15 @@ pragma solidity ^0.8.27;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {Days} from "./Buckets.sol";
 
 /// @title Premiums that stream until their policies expire
 /// @notice Rates are pool units * 1e18 per second and end at the beginning of a day, UTC.
 library Stream {
+    using Days for Days.Sums;
+
     uint256 internal constant DAY = 1 days;
+    uint256 private constant SPAN = Days.SPAN * DAY;
     uint256 private constant SCALE = 1e18;
 
     struct Store {
@@ -17,19 +21,29 @@ library Stream {
         uint64 time;
         // Invariant: the sum of `ends` over all days after `time`.
         uint256 rate;
-        mapping(uint256 day => uint256 rate) ends;
+        Days.Sums ends;
+        // By the spans of `ends`: the sum of rate * the second at which it ends.
+        mapping(uint256 span => uint256 amount) moments;
     }
 
     /// @notice Lets time pass; returns what was earned by it, pool units.
-    /// @dev One step a day and none once nothing streams any more: at most as many as the longest policy has days.
+    /// @dev One step for each whole span or else a day, and none once nothing streams any more: two years take at most
+    ///      62 days and 22 spans. What ends within a span streams to its end only.
     function advance(Store storage self, uint256 to) internal returns (uint256 earned) {
         (uint256 scaled, uint256 time, uint256 rate) = (self.unearnedScaled, self.time, self.rate);
         if (time == to) return 0;
         uint256 before = _units(scaled);
         while (rate != 0 && time < to) {
+            if (time % SPAN == 0 && time + SPAN <= to) {
+                uint256 ending = self.ends.inSpan[time / SPAN];
+                rate -= ending;
+                scaled -= rate * SPAN + self.moments[time / SPAN] - ending * time;
+                time += SPAN;
+                continue;
+            }
             uint256 next = Math.min((time / DAY + 1) * DAY, to);
             scaled -= rate * (next - time);
-            if (next % DAY == 0) rate -= self.ends[next / DAY];
+            if (next % DAY == 0) rate -= self.ends.on[next / DAY];
             time = next;
         }
         self.unearnedScaled = uint192(scaled);
@@ -44,7 +58,8 @@ library Stream {
         uint256 grown = scaled + rate * (expiry - self.time);
         self.unearnedScaled = SafeCast.toUint192(grown);
         self.rate += rate;
-        self.ends[expiry / DAY] += rate;
+        self.ends.add(expiry / DAY, rate);
+        self.moments[(expiry - 1) / SPAN] += rate * expiry;
         return _units(grown) - _units(scaled);
     }
 
@@ -55,7 +70,8 @@ library Stream {
         uint256 shrunk = scaled - rate * (expiry - self.time);
         self.unearnedScaled = uint192(shrunk);
         self.rate -= rate;
-        self.ends[expiry / DAY] -= rate;
+        self.ends.remove(expiry / DAY, rate);
+        self.moments[(expiry - 1) / SPAN] -= rate * expiry;
         return _units(scaled) - _units(shrunk);
     }
 

@@ -23,12 +23,19 @@ library Waterfall {
         bool settled;
         bool closed;
         bool queued; // stands in the line of short bookings
+        bool freed; // what was paid in the dwell binds the curator's lock no more
         uint128[4] limit;
         uint128[4] charged; // each at most its limit
         uint128 ceded; // what the pool counts on of its treaties
         uint128 drawn; // of it, and of the unit each that it does not count, what they have sent
         uint128 recovered; // once closed: what came back beyond short bookings
         uint64 line; // the treaties that the pool ceded to when it was opened, see `Cessions`
+        uint128 uncovered; // of paid: in the dwell, to those who are owed less now, and borne by nobody
+    }
+
+    /// @notice What is to be held: the reserve, and what was paid beside it. Once closed the reserve is all that is due.
+    function need(Entry storage self) internal view returns (uint256) {
+        return self.closed ? self.reserved : uint256(self.reserved) + self.uncovered;
     }
 
     /// @notice What the layers bear.

@@ -192,8 +192,8 @@ contract ProposalsTest is Chamber {
         assertEq(found[0], "admit(bytes32,address)");
         assertTrue(vm.contains(found[1], "listGauge("));
         assertTrue(vm.contains(found[2], "listTrigger("));
-        assertEq(found[3], "registerPool(address)");
-        assertEq(found[4], "setAuthority(address)");
+        assertEq(found[3], "setAuthority(address)");
+        assertEq(found[4], "wire(address)");
     }
 
     /// @dev All that the council may call, in one proposal: not a word of a policy, of an incident, of a pool or of
@@ -201,7 +201,6 @@ contract ProposalsTest is Chamber {
     function test_allThatProposalsMayCallTouchesNoMoney() public {
         Proposal memory p = proposal("everything", address(catalog), _listing(_protocolTerms()));
         also(p, address(catalog), _listingOf(_successor()));
-        also(p, address(catalog), abi.encodeCall(catalog.registerPool, (address(bwr))));
         also(p, address(catalog), abi.encodeCall(catalog.admit, (gauge, address(pool))));
         also(p, address(signal), abi.encodeCall(signal.setTerms, (ISignal.Mode.Quadratic, 1)));
         also(

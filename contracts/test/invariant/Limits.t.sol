@@ -49,7 +49,6 @@ contract LimitsHandler is Fixture, Committee {
         vm.startPrank(curator);
         pool.setProduct(products[0], 300 * K, 0.02e18);
         pool.setProduct(products[1], 300 * K, 0.02e18);
-        pool.setVault(address(yield), 8000, CLUSTER);
         vm.stopPrank();
         _certify(30_000, 200 * K, 200 * K, 400 * K, 30 days);
         for (uint256 i; i < 2; ++i) {
@@ -59,6 +58,11 @@ contract LimitsHandler is Fixture, Committee {
         }
         vm.warp(block.timestamp + 3 days);
         pool.accrue();
+    }
+
+    function beforeDeposits(Pool made_) internal override {
+        vm.prank(curator);
+        made_.setVault(address(yield), 8000, CLUSTER);
     }
 
     function configFor(address asset) internal view override returns (PoolConfig memory config) {

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.27;
 
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
+import {Catalog} from "breakwater/core/Catalog.sol";
 import {ICatalog, Kind, Product} from "breakwater/interfaces/ICatalog.sol";
 import {Form, GaugeSpec, Pin, PinnedAccount, Side, Term} from "breakwater/interfaces/IGauges.sol";
 import {Fixture} from "../Fixture.sol";
@@ -26,7 +27,6 @@ contract CatalogTest is Fixture {
     function setUp() public override {
         super.setUp();
         // Beside the factory, so that anything can be registered here.
-        manager.grantRole(2, address(this), 0);
     }
 
     // ----- gauges -----
@@ -53,7 +53,7 @@ contract CatalogTest is Fixture {
         expectRevert(reason);
         catalog.listGauge(spec, new GaugeSpec[](0));
         expectRevert(reason);
-        catalog.registerPool(address(usd));
+        catalog.wire(address(usd));
         vm.stopPrank();
         manager.grantRole(7, keeper, 0);
         bytes4[] memory selectors = new bytes4[](1);
@@ -399,18 +399,41 @@ contract CatalogTest is Fixture {
 
     function test_poolsAreRegisteredOnce() public {
         expectRevert(abi.encodeWithSelector(ICatalog.NotAPool.selector, keeper));
+        vm.prank(address(factory));
         catalog.registerPool(keeper);
-        catalog.registerPool(address(usd));
+        register(address(usd));
         assertTrue(catalog.isPool(address(usd)));
         expectRevert(abi.encodeWithSelector(ICatalog.AlreadyRegistered.selector, address(usd)));
+        vm.prank(address(factory));
         catalog.registerPool(address(usd));
+    }
+
+    /// @dev Hole "fake pool": who holds every role still cannot bring in a contract that refuses bookings.
+    function test_noRoleRegistersPools() public {
+        assertEq(catalog.factory(), address(factory));
+        expectRevert(abi.encodeWithSelector(ICatalog.AlreadyWired.selector));
+        catalog.wire(address(this));
+        bytes4[] memory selectors = new bytes4[](1);
+        selectors[0] = catalog.registerPool.selector;
+        manager.setTargetFunctionRole(address(catalog), selectors, 2);
+        manager.grantRole(2, address(this), 0);
+        expectRevert(abi.encodeWithSelector(ICatalog.NotFactory.selector, address(this)));
+        catalog.registerPool(address(usd));
+        Catalog fresh = new Catalog(address(manager), wording);
+        expectRevert(abi.encodeWithSelector(ICatalog.NotFactory.selector, address(this)));
+        fresh.registerPool(address(usd));
+        expectRevert(abi.encodeWithSelector(ICatalog.BadWiring.selector, keeper));
+        fresh.wire(keeper);
+        vm.expectEmit(address(fresh));
+        emit ICatalog.Wired(address(factory));
+        fresh.wire(address(factory));
     }
 
     function test_onlyPoolsAttach() public {
         bytes32 gauge = list(vaultSpec());
         expectRevert(abi.encodeWithSelector(ICatalog.NotAPool.selector, address(this)));
         catalog.attach(gauge);
-        catalog.registerPool(address(usd));
+        register(address(usd));
         vm.startPrank(address(usd));
         expectRevert(abi.encodeWithSelector(ICatalog.UnknownGauge.selector, bytes32(0)));
         catalog.attach(0);
@@ -473,6 +496,6 @@ contract CatalogTest is Fixture {
     function _pool(uint256 i) private returns (address pool) {
         pool = address(uint160(0xB000 + i));
         vm.etch(pool, hex"00");
-        catalog.registerPool(pool);
+        register(pool);
     }
 }

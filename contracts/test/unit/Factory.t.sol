@@ -92,20 +92,22 @@ contract FactoryTest is Fixture {
         factory.createPool(config, "salt");
     }
 
-    /// @dev Every field at its most, so that none runs into its neighbour.
+    /// @dev Every field over its whole range, so that none runs into its neighbour.
     function test_everyFieldOfTheConfigIsKept(PoolConfig memory config) public {
         config.asset = address(usd);
         config.curator = address(uint160(bound(uint160(config.curator), 1, type(uint160).max)));
-        config.epoch = uint32(bound(config.epoch, 1, type(uint32).max));
-        config.leverageBps = uint32(bound(config.leverageBps, 1, type(uint32).max));
-        config.surgeHalfLife = uint32(bound(config.surgeHalfLife, 1, type(uint32).max));
-        config.curatorShareBps = uint16(bound(config.curatorShareBps, 0, 10_000));
-        config.surplusBps = uint16(bound(config.surplusBps, 0, 10_000));
-        config.subordinationBps = uint16(bound(config.subordinationBps, 0, 9_999));
-        config.weightBps[0] = uint16(bound(config.weightBps[0], 0, 10_000));
-        config.weightBps[1] = uint16(bound(config.weightBps[1], 0, 10_000 - config.weightBps[0]));
+        config.epoch = uint32(bound(config.epoch, 1 days, 90 days));
+        config.cooldown = uint32(bound(config.cooldown, config.epoch, 90 days));
+        config.leverageBps = uint32(bound(config.leverageBps, 10_000, 100_000));
+        config.surgeHalfLife = uint32(bound(config.surgeHalfLife, 1 hours, 90 days));
+        config.curatorShareBps = uint16(bound(config.curatorShareBps, 100, 10_000));
+        config.surplusBps = uint16(bound(config.surplusBps, 0, 5000));
+        config.subordinationBps = uint16(bound(config.subordinationBps, 0, 7000));
+        config.weightBps[0] = uint16(bound(config.weightBps[0], 500, 9000));
+        config.weightBps[1] = uint16(bound(config.weightBps[1], 500, 9500 - config.weightBps[0]));
         config.weightBps[2] = 10_000 - config.weightBps[0] - config.weightBps[1];
-        config.kink = uint64(bound(config.kink, 1, 1e18 - 1));
+        config.costOfCapital = uint64(bound(config.costOfCapital, 0.001e18, 1e18));
+        config.kink = uint64(bound(config.kink, 0.01e18, 0.99e18));
         config.scarcityKink = uint64(bound(config.scarcityKink, 1e18, type(uint64).max));
         config.scarcityFull = uint64(bound(config.scarcityFull, config.scarcityKink, type(uint64).max));
         // Both must be contracts, or nobody.
@@ -131,7 +133,7 @@ contract FactoryTest is Fixture {
     function test_nobodyElseRegisters() public {
         address pool = address(_made());
         vm.prank(keeper);
-        expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, keeper));
+        expectRevert(abi.encodeWithSelector(ICatalog.NotFactory.selector, keeper));
         catalog.registerPool(pool);
     }
 

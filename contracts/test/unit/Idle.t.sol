@@ -9,6 +9,7 @@ import {IWholePool as Pool, IPoolDesk, PoolState} from "breakwater/interfaces/IP
 import {IPool, PoolConfig} from "breakwater/interfaces/IPool.sol";
 import {ITranche} from "breakwater/interfaces/ITranche.sol";
 import {CapacityCertificate} from "breakwater/libraries/Eip712Types.sol";
+import {Tranche} from "breakwater/core/Tranche.sol";
 import {Underwriting} from "breakwater/underwriting/Underwriting.sol";
 import {Committee} from "../Committee.sol";
 import {Fixture} from "../Fixture.sol";
@@ -75,6 +76,8 @@ contract IdleTest is Fixture, Committee {
     YieldVault private yield;
     bytes32 private product;
     bool private certified;
+    uint16 private capBps;
+    uint16 private feeBps;
 
     function setUp() public override {
         super.setUp();
@@ -89,12 +92,20 @@ contract IdleTest is Fixture, Committee {
     function configFor(address asset) internal view override returns (PoolConfig memory config) {
         config = super.configFor(asset);
         if (certified) config.underwriting = address(under);
+        config.curatorFeeBps = feeBps;
     }
 
-    function _name(uint16 capBps) private {
+    /// @dev Another pool, whose vault was named before anybody put money in.
+    function _name(uint16 capBps_) private {
+        capBps = capBps_;
+        pool = makePool(usd, 100 * K);
+        underwrite(pool, product, 200 * K);
+    }
+
+    function beforeDeposits(Pool made_) internal override {
+        if (capBps == 0) return;
         vm.prank(curator);
-        pool.setVault(address(yield), capBps, "vaults");
-        vm.warp(block.timestamp + 3 days);
+        made_.setVault(address(yield), capBps, "vaults");
     }
 
     function _invest(uint256 amount) private {
@@ -118,13 +129,14 @@ contract IdleTest is Fixture, Committee {
     // ----- naming and investing -----
 
     function test_aVaultIsNamedOnceAndAfterTheNotice() public {
+        pool = Pool(factory.createPool(configFor(address(usd)), "fresh"));
         expectRevert(abi.encodeWithSelector(IPool.NotCurator.selector, address(this)));
         pool.setVault(address(yield), 5000, "vaults");
         vm.startPrank(curator);
         expectRevert(abi.encodeWithSelector(IPool.OutOfRange.selector, bytes32("capBps"), 0));
         pool.setVault(address(yield), 0, "vaults");
-        expectRevert(abi.encodeWithSelector(IPool.OutOfRange.selector, bytes32("capBps"), 10_001));
-        pool.setVault(address(yield), 10_001, "vaults");
+        expectRevert(abi.encodeWithSelector(IPool.OutOfRange.selector, bytes32("capBps"), 9001));
+        pool.setVault(address(yield), 9001, "vaults");
         YieldVault other = new YieldVault(new Token("EURX", 6));
         expectRevert(abi.encodeWithSelector(IPool.WrongAsset.selector, address(usd), other.asset()));
         pool.setVault(address(other), 5000, "vaults");
@@ -138,7 +150,21 @@ contract IdleTest is Fixture, Committee {
         expectRevert(abi.encodeWithSelector(IPoolDesk.VaultNotEffective.selector, effectiveAt));
         pool.invest(1);
         vm.warp(effectiveAt);
+        expectRevert(abi.encodeWithSelector(IPoolDesk.InvestedTooMuch.selector, 1, 0));
         pool.invest(1);
+    }
+
+    /// @dev Hole "own vault": a curator would name a contract of his own once others' capital is locked in.
+    function test_noVaultIsNamedOnceOthersHaveDeposited() public {
+        bytes memory refused = abi.encodeWithSelector(IPoolDesk.PoolHasMoney.selector, pool.capital());
+        vm.prank(curator);
+        expectRevert(refused);
+        pool.setVault(address(yield), 5000, "vaults");
+        Pool fresh = Pool(factory.createPool(configFor(address(usd)), "fresh"));
+        _deposit(fresh, 1);
+        vm.prank(curator);
+        expectRevert(abi.encodeWithSelector(IPoolDesk.PoolHasMoney.selector, 1));
+        fresh.setVault(address(yield), 5000, "vaults");
     }
 
     function test_investsUpToTheCap() public {
@@ -215,6 +241,127 @@ contract IdleTest is Fixture, Committee {
         assertEq(_mark(), 101 * K);
         assertEq(pool.layer(0) - before[0], gain / 10);
         assertEq(pool.layer(1) - before[1], gain * 9 / 10 / 2);
+    }
+
+    // ----- who gains when a mark comes back -----
+
+    /// @dev Hole "cheap shares after a moment's fall": neither in the accrual that marks it down nor as long as the
+    ///      vault is worth more than its mark does a deposit become shares; exits go on.
+    function test_depositsWaitWhileTheVaultIsWorthMoreThanItsMark() public {
+        _name(9000);
+        _invest(250 * K);
+        ITranche senior = ITranche(pool.tranche(3));
+        uint256 shares = senior.balanceOf(lp) / 100;
+        vm.prank(lp);
+        uint256 exit = senior.requestRedeem(shares, lp, lp);
+        uint256 id = _deposit(pool, 100 * K);
+        uint256 there = usd.balanceOf(address(yield));
+        yield.lose(there / 5);
+        vm.warp(block.timestamp + 3 days);
+        pool.accrue();
+        // It fell in this epoch, and is worth what it is marked at.
+        assertEq(_mark(), yield.convertToAssets(pool.vault().shares));
+        assertEq(pool.state().pendingDeposits, 100 * K);
+        assertGt(senior.claimRedeem(exit, lp), 0);
+        usd.mint(address(yield), there / 5);
+        uint256 before = ITranche(pool.tranche(1)).convertToAssets(1e18);
+        vm.warp(block.timestamp + 1 days);
+        pool.accrue();
+        assertEq(pool.state().pendingDeposits, 100 * K);
+        expectRevert(abi.encodeWithSelector(ITranche.NotProcessed.selector, id));
+        senior.claimDeposit(id, alice);
+        // The curator ends the wait: what comes out beyond its mark is earned by those who were there.
+        vm.prank(curator);
+        pool.divest(there);
+        pool.accrue();
+        assertGt(ITranche(pool.tranche(1)).convertToAssets(1e18), before);
+        shares = senior.claimDeposit(id, alice);
+        assertApproxEqAbs(senior.convertToAssets(shares), 100 * K, 10);
+        _checkMoney(0);
+    }
+
+    /// @dev A deposit that comes only after the fall waits no more once the mark stands where the vault does.
+    function test_depositsGoOnInTheEpochAfterALoss() public {
+        _name(9000);
+        _invest(250 * K);
+        yield.lose(50 * K);
+        vm.warp(block.timestamp + 1 days);
+        pool.accrue();
+        uint256 id = _deposit(pool, 100 * K);
+        vm.warp(block.timestamp + 1 days);
+        assertGt(ITranche(pool.tranche(3)).claimDeposit(id, alice), 0);
+    }
+
+    /// @dev Nobody's money is held for ever: what could not be taken in for 30 days goes back.
+    function test_aDepositThatWaitsTooLongGoesBack() public {
+        _name(9000);
+        _invest(250 * K);
+        uint256 id = _deposit(pool, 100 * K);
+        ITranche senior = ITranche(pool.tranche(3));
+        usd.mint(address(yield), 100 * K);
+        vm.warp((id + 1) * 1 days + 30 days - 1);
+        expectRevert(abi.encodeWithSelector(ITranche.NotProcessed.selector, id));
+        senior.claimDeposit(id, alice);
+        vm.warp((id + 1) * 1 days + 30 days);
+        uint256 before = usd.balanceOf(alice);
+        assertEq(senior.claimDeposit(id, alice), 0);
+        assertEq(usd.balanceOf(alice) - before, 100 * K);
+        assertEq(pool.state().pendingDeposits, 0);
+        // Nor is it taken in afterwards.
+        vm.prank(curator);
+        pool.divest(1000 * K);
+        vm.warp(block.timestamp + 1 days);
+        uint256 supply = Tranche(address(senior)).totalSupply();
+        pool.accrue();
+        assertEq(Tranche(address(senior)).totalSupply(), supply);
+        _checkMoney(0);
+    }
+
+    /// @dev What a vault lost and gives back is nobody's profit: no fee is due before it is worth what it was.
+    function test_theCuratorEarnsNothingOnWhatComesBack() public {
+        feeBps = 2000;
+        _name(5000);
+        _invest(100 * K);
+        yield.lose(10 * K);
+        vm.warp(block.timestamp + 1 days);
+        pool.accrue();
+        assertEq(pool.owed(curator), 0);
+        assertApproxEqAbs(pool.vault().lost, 10 * K, 1);
+        usd.mint(address(yield), 20 * K);
+        vm.warp(block.timestamp + 100 days);
+        pool.accrue();
+        // A tenth of a per cent a day of what it was before it fell.
+        assertApproxEqAbs(_mark(), 100 * K, 2);
+        assertEq(pool.owed(curator), 0);
+        vm.warp(block.timestamp + 10 days);
+        pool.accrue();
+        assertApproxEqAbs(pool.owed(curator), K / 5, 2);
+        assertEq(pool.vault().lost, 0);
+    }
+
+    /// @dev A mark of nothing is not for ever: it rises as slowly as any other.
+    function test_aMarkOfZeroRisesAgain() public {
+        _name(5000);
+        _invest(100 * K);
+        yield.setBroken(true);
+        pool.accrue();
+        vm.warp(block.timestamp + 30 days + 1);
+        pool.accrue();
+        assertEq(_mark(), 0);
+        yield.setBroken(false);
+        vm.warp(block.timestamp + 10 days);
+        pool.accrue();
+        assertEq(_mark(), K);
+        _checkMoney(0);
+    }
+
+    function _deposit(Pool to, uint256 amount) private returns (uint256 id) {
+        ITranche senior = ITranche(to.tranche(3));
+        usd.mint(alice, amount);
+        vm.startPrank(alice);
+        usd.approve(address(senior), amount);
+        id = senior.requestDeposit(amount, alice, alice);
+        vm.stopPrank();
     }
 
     // ----- losses -----
@@ -425,22 +572,23 @@ contract IdleTest is Fixture, Committee {
 
     function test_investedCapitalCountsInItsCluster() public {
         certified = true;
-        pool = makePool(usd, 100 * K);
         bytes32 id = bytes32(uint256(uint160(address(yield))));
+        Pool fresh = Pool(factory.createPool(configFor(address(usd)), "fresh"));
         vm.startPrank(curator);
         expectRevert(abi.encodeWithSelector(IPoolDesk.WrongCluster.selector, bytes32(0), bytes32("vaults")));
-        pool.setVault(address(yield), 5000, "vaults");
+        fresh.setVault(address(yield), 5000, "vaults");
         vm.stopPrank();
         under.setCluster(id, "vaults");
         under.setCluster(product, "vaults");
-        vm.startPrank(curator);
+        vm.prank(curator);
         expectRevert(
             abi.encodeWithSelector(IPoolDesk.WrongCluster.selector, bytes32("vaults"), bytes32("other"))
         );
-        pool.setVault(address(yield), 5000, "other");
-        pool.setVault(address(yield), 5000, "vaults");
+        fresh.setVault(address(yield), 5000, "other");
+        capBps = 5000;
+        pool = makePool(usd, 100 * K);
+        vm.prank(curator);
         pool.setProduct(product, 200 * K, 0.02e18);
-        vm.stopPrank();
         vm.warp(block.timestamp + 3 days);
         vm.prank(curator);
         expectRevert(abi.encodeWithSelector(IPool.NotCertified.selector, bytes32("vaults")));

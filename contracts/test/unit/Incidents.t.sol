@@ -21,8 +21,7 @@ contract IncidentsTest is Fixture {
         super.setUp();
         gauge = list(vaultSpec());
         pool = new Spy();
-        manager.grantRole(2, address(this), 0);
-        catalog.registerPool(address(pool));
+        register(address(pool));
         vm.prank(address(pool));
         catalog.attach(gauge);
     }

@@ -294,6 +294,82 @@ contract PoolBookingTest is PoolSetup {
         _checkMoney();
     }
 
+    /// @dev Hole "unlocked while disputed": what is disputed may be found to be less, and the curator bears it then.
+    function test_the_lock_binds_until_a_dispute_is_decided() public {
+        Sale memory sale = _buy(PLAIN, 40_000 * UNIT, 30);
+        _within(sale);
+        _open(1, GAUGE, 0.5e18);
+        _pay(1, sale, 0, uint128(15_000 * UNIT), 0);
+        _pass(12);
+        _status(1, Status.Disputed, 0);
+        vm.prank(address(world));
+        pool.settleBooking(1);
+        assertTrue(pool.booking(1).settled);
+        assertEq(pool.state().dwelling, 0);
+        assertEq(pool.state().instantOutstanding, 15_000 * UNIT);
+        vm.startPrank(curator);
+        pool.setProduct(PLAIN, 0, 1e18);
+        pool.setProduct(LIMITED, 0, 1e18);
+        pool.setProduct(OTHER, 0, 1e18);
+        uint256 locked = pool.locked();
+        expectRevert(abi.encodeWithSelector(IPool.LockTooSmall.selector, 15_000 * UNIT, 0));
+        pool.unlock(locked);
+        vm.stopPrank();
+        _status(1, Status.Final, uint32(block.timestamp + 14 days));
+        uint256 price = junior.convertToAssets(1e18);
+        _book(1, GAUGE, pool.booking(1).onsetTime, 0.25e18);
+        assertLt(pool.locked(), locked);
+        assertApproxEqAbs(junior.convertToAssets(1e18), price, 1);
+        assertEq(pool.state().instantOutstanding, 7_500 * UNIT);
+        vm.expectEmit(address(pool));
+        emit IPool.LockFreed(1);
+        vm.prank(address(world));
+        pool.settleBooking(1);
+        assertEq(pool.state().instantOutstanding, 0);
+        _checkMoney();
+    }
+
+    /// @dev Hole "caps lowered, cover kept": the curator's stake stays as long as what he sold is in force.
+    function test_a_lowered_cap_frees_no_stake_of_cover_in_force() public {
+        Sale memory sale = _buy(PLAIN, 300_000 * UNIT, 30);
+        vm.startPrank(curator);
+        pool.setProduct(PLAIN, 0, 1e18);
+        pool.setProduct(LIMITED, 0, 1e18);
+        pool.setProduct(OTHER, 0, 1e18);
+        uint256 locked = pool.locked();
+        expectRevert(abi.encodeWithSelector(IPool.LockTooSmall.selector, 15_000 * UNIT, 0));
+        pool.unlock(locked);
+        vm.warp(sale.expiry + WINDOW);
+        pool.unlock(locked);
+        vm.stopPrank();
+    }
+
+    /// @dev Where junior cannot bear what was paid in error, the layers above do: whoever is owed finds all of it.
+    function test_nobody_else_finds_less_where_nobody_bears_an_excess() public {
+        Sale memory early = _buy(PLAIN, 200_000 * UNIT, 60);
+        _within(early);
+        uint64 before = uint64(block.timestamp);
+        Sale memory late = _buy(PLAIN, 40_000 * UNIT, 60);
+        _within(late);
+        _open(1, GAUGE, 0.1e18);
+        assertEq(_pay(1, late, 0, uint128(4_000 * UNIT), 0), 4_000 * UNIT);
+        // An earlier onset leaves him out, and the loss takes junior whole.
+        _book(1, GAUGE, before, 0.9e18);
+        assertEq(_layer(1), 0);
+        Booking memory b = pool.booking(1);
+        assertEq(b.reserved, 180_000 * UNIT);
+        assertEq(b.funded, 184_000 * UNIT);
+        assertEq(b.paid, 4_000 * UNIT);
+        _checkMoney();
+        _settleBooking(1);
+        assertEq(_pay(1, early, 0, uint128(180_000 * UNIT), 0), 180_000 * UNIT);
+        assertEq(pool.closedAt(), 0);
+        _status(1, Status.Final, uint32(block.timestamp - 1));
+        pool.closeBooking(1);
+        assertEq(pool.booking(1).funded, 184_000 * UNIT);
+        _checkMoney();
+    }
+
     /// @dev Junior may be gone by the time the curator should bear: what nobody bears stays charged.
     function test_money_holds_when_junior_cannot_bear_the_instant_payment() public {
         Sale memory sale = _buy(PLAIN, 40_000 * UNIT, 30);

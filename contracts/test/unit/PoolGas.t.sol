@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.27;
 
+import {Product} from "breakwater/interfaces/ICatalog.sol";
 import {PayOrder, Reduction} from "breakwater/interfaces/IPool.sol";
 import {PoolSetup} from "./PoolSetup.t.sol";
 
@@ -94,6 +95,46 @@ contract PoolGasTest is PoolSetup {
         _cool();
         _open(1, GAUGE, 0.5e18);
         vm.snapshotGasLastCall("Pool", "book after a year of silence");
+    }
+
+    /// @dev The dearest pool that its terms allow: four products of one gauge, each with a year of waiting, of term and
+    ///      of reporting, and nobody who called it since.
+    function test_booking_stays_affordable_after_years_of_silence() public {
+        bytes32[4] memory products = [PLAIN, LIMITED, bytes32("third"), bytes32("fourth")];
+        bytes32 gauge = "silent gauge";
+        vm.startPrank(curator);
+        // His lock is behind these caps from now on.
+        pool.setProduct(OTHER, 0, 0.02e18);
+        for (uint256 i; i < 4; ++i) {
+            Product memory terms = _terms(gauge, uint16(i), 0);
+            (terms.waitingPeriod, terms.reportWindow) = (365 days, 365 days);
+            products[i] = keccak256(abi.encode(terms));
+            world.list(products[i], terms);
+            pool.setProduct(products[i], uint128(20_000 * UNIT), 0.02e18);
+        }
+        vm.stopPrank();
+        _pass(28 days);
+        pool.accrue();
+        uint64 inception = uint64(block.timestamp + 365 days);
+        uint64 expiry = uint64((inception + 364 days) / DAY * DAY);
+        for (uint256 i; i < 4; ++i) {
+            uint256 premium = pool.quote(products[i], uint128(10_000 * UNIT), inception, expiry);
+            coin.mint(address(pool), premium);
+            pool.sell(products[i], uint128(10_000 * UNIT), inception, expiry, premium);
+        }
+        _silent(gauge, 365 days, "book after a year of silence, dearest terms");
+        _silent(gauge, 2 * 365 days - 3 days, "book after two years of silence, dearest terms");
+        _silent(gauge, 5 * 365 days, "book after five years of silence, dearest terms");
+    }
+
+    function _silent(bytes32 gauge, uint256 time, string memory name) private {
+        uint256 snapshot = vm.snapshotState();
+        _pass(time);
+        _cool();
+        _open(1, gauge, 0.5e18);
+        uint256 gas = vm.snapshotGasLastCall("Pool", name);
+        assertLt(gas, 2_000_000);
+        vm.revertToState(snapshot);
     }
 
     function _quoted(uint256 days_) private returns (Sale memory sale) {

@@ -268,23 +268,76 @@ contract PoolMoneyTest is PoolSetup {
         c.curator = address(0);
         _expectOutOfRange(c, "curator", 0);
         c = config;
-        c.epoch = 0;
-        _expectOutOfRange(c, "epoch", 0);
-        c = config;
-        c.subordinationBps = 10_000;
-        _expectOutOfRange(c, "subordinationBps", 10_000);
-        c = config;
         c.weightBps[0] = 5_001;
         _expectOutOfRange(c, "weightBps", 10_001);
         c = config;
-        c.kink = 1e18;
-        _expectOutOfRange(c, "kink", 1e18);
+        c.scarcityKink = 1e18 - 1;
+        _expectOutOfRange(c, "scarcityKink", 1e18 - 1);
         c = config;
         c.scarcityFull = c.scarcityKink - 1;
         _expectOutOfRange(c, "scarcityFull", c.scarcityKink - 1);
         c = config;
+        c.curatorFeeBps = 2_001;
+        _expectOutOfRange(c, "curatorFeeBps", 2_001);
+        c = config;
         c.asset = alice;
         _expectOutOfRange(c, "asset", uint160(alice));
+    }
+
+    /// @dev Hole "epochs of seconds": underwriters would leave before a loss is booked; nor are they held for good.
+    function test_a_curator_cannot_choose_terms_that_let_capital_escape_or_keep_it_in() public {
+        PoolConfig memory c = config;
+        (c.epoch, c.cooldown) = (1 days - 1, 1 days);
+        _expectOutOfRange(c, "epoch", 1 days - 1);
+        (c.epoch, c.cooldown) = (90 days + 1, 90 days);
+        _expectOutOfRange(c, "epoch", 90 days + 1);
+        (c.epoch, c.cooldown) = (2 days, 2 days - 1);
+        _expectOutOfRange(c, "cooldown", 2 days - 1);
+        c.cooldown = 90 days + 1;
+        _expectOutOfRange(c, "cooldown", 90 days + 1);
+        (c.epoch, c.cooldown) = (1 days, 1 days);
+        _deploy(c);
+        (c.epoch, c.cooldown) = (90 days, 90 days);
+        _deploy(c);
+        c = config;
+        c.leverageBps = 100_001;
+        _expectOutOfRange(c, "leverageBps", 100_001);
+        // Below one, more would have to stay than can ever be lost.
+        c.leverageBps = 9_999;
+        _expectOutOfRange(c, "leverageBps", 9_999);
+        c = config;
+        c.subordinationBps = 7_001;
+        _expectOutOfRange(c, "subordinationBps", 7_001);
+    }
+
+    /// @dev Nor terms by which nobody but he gains: cover for nothing, premium to one layer or to nobody, no stake.
+    function test_a_curator_cannot_choose_terms_that_give_cover_or_premium_away() public {
+        PoolConfig memory c = config;
+        c.costOfCapital = 0.001e18 - 1;
+        _expectOutOfRange(c, "costOfCapital", 0.001e18 - 1);
+        c.costOfCapital = 1e18 + 1;
+        _expectOutOfRange(c, "costOfCapital", 1e18 + 1);
+        c = config;
+        c.curatorShareBps = 99;
+        _expectOutOfRange(c, "curatorShareBps", 99);
+        c.curatorShareBps = 10_001;
+        _expectOutOfRange(c, "curatorShareBps", 10_001);
+        c = config;
+        c.surplusBps = 5_001;
+        _expectOutOfRange(c, "surplusBps", 5_001);
+        c = config;
+        c.weightBps = [uint16(9_001), 499, 500];
+        _expectOutOfRange(c, "weightBps", 499);
+        c = config;
+        c.kink = 0.01e18 - 1;
+        _expectOutOfRange(c, "kink", 0.01e18 - 1);
+        c.kink = 0.99e18 + 1;
+        _expectOutOfRange(c, "kink", 0.99e18 + 1);
+        c = config;
+        c.surgeHalfLife = 1 hours - 1;
+        _expectOutOfRange(c, "surgeHalfLife", 1 hours - 1);
+        c.surgeHalfLife = 90 days + 1;
+        _expectOutOfRange(c, "surgeHalfLife", 90 days + 1);
     }
 
     function _expectOutOfRange(PoolConfig memory c, bytes32 field, uint256 got) private {

@@ -89,23 +89,61 @@ contract TrancheTest is PoolSetup {
 
     /// @dev The same by earnings: dust in an otherwise empty tranche earns dust.
     function test_first_depositor_inflation_by_earnings() public {
-        config.curatorShareBps = 0;
-        _redeploy();
-        _deposit(junior, alice, 1);
+        _deposit(mezzanine, alice, 1);
+        _deposit(junior, curator, 10_000 * UNIT);
         _deposit(senior, carol, 100_000 * UNIT);
         _nextEpoch();
-        _claim(junior, alice);
-        vm.prank(curator);
+        _claim(mezzanine, alice);
+        _claim(junior, curator);
+        vm.startPrank(curator);
+        pool.lock(junior.balanceOf(curator));
         pool.setProduct(PLAIN, uint128(200_000 * UNIT), 1e18);
+        vm.stopPrank();
         _pass(28 days);
         _buy(PLAIN, 100_000 * UNIT, 365);
         _pass(400 days);
         pool.accrue();
         assertGt(_layer(3), 150_000 * UNIT);
-        assertLe(_layer(1), 3);
-        uint256 id = _deposit(junior, bob, 10 * UNIT);
+        assertLe(_layer(2), 3);
+        uint256 id = _deposit(mezzanine, bob, 10 * UNIT);
         _nextEpoch();
-        assertApproxEqRel(junior.convertToAssets(junior.claimDeposit(id, bob)), 10 * UNIT, 0.000001e18);
+        uint256 shares = mezzanine.claimDeposit(id, bob);
+        assertApproxEqRel(mezzanine.convertToAssets(shares), 10 * UNIT, 0.000001e18);
+    }
+
+    /// @dev Hole "backlog of deposits": however long a booking dwelt, an accrual takes eight epochs in, oldest first.
+    function test_a_backlog_of_deposits_makes_no_accrual_dear() public {
+        _fund();
+        _buy(PLAIN, 10_000 * UNIT, 300);
+        _pass(2 days);
+        _open(1, GAUGE, 0.5e18);
+        uint256 first = block.timestamp / 7 days;
+        for (uint256 i; i < 20; ++i) {
+            _deposit(junior, alice, UNIT);
+            _deposit(mezzanine, alice, UNIT);
+            _deposit(senior, alice, UNIT);
+            _nextEpoch();
+        }
+        _settleBooking(1);
+        for (uint256 i = 1; i <= 3; ++i) {
+            uint256 gas = gasleft();
+            pool.accrue();
+            assertLt(gas - gasleft(), 3_500_000);
+            uint256 done = i < 3 ? 8 * i : 20;
+            assertEq(pool.state().pendingDeposits, 3 * (20 - done) * UNIT);
+            assertEq(_isProcessed(first + done - 1), true);
+            assertEq(_isProcessed(first + done), false);
+            // Once an epoch.
+            pool.accrue();
+            assertEq(pool.state().pendingDeposits, 3 * (20 - done) * UNIT);
+            _nextEpoch();
+        }
+        _checkMoney();
+    }
+
+    function _isProcessed(uint256 requestId) private view returns (bool) {
+        (, uint48 processedAt,,) = senior.batches(requestId);
+        return processedAt != 0;
     }
 
     // ----- out -----

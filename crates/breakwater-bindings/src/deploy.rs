@@ -12,8 +12,7 @@ mod run;
 
 pub use config::{Ceiling, Config, ConfigError, CouncilConfig, DisputesConfig, PoolConfig, TimelockConfig};
 pub use plan::{
-    Deployment, Disputes, Done, Governance, IDENTITY_REGISTRAR, LISTER, Plan, PlanError, REGISTRAR, Step,
-    plan,
+    Deployment, Disputes, Done, Governance, IDENTITY_REGISTRAR, LISTER, Plan, PlanError, Step, plan,
 };
 pub use proxy::{PRESIGNED, PRESIGNED_COST_WEI, PROXY, PROXY_CODE, PROXY_SIGNER};
 pub use run::{Answer, Chain, Deployer, Progress, RunError, run};

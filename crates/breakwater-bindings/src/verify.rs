@@ -168,10 +168,12 @@ impl<C: Chain> Check<'_, C> {
         self.note("wiring", only, &format!("{machines}{people}: no other rung was ever wired"));
 
         let again = Incidents::wireCall { policies_: to.policies, contracts, rungs };
-        let answer = self.call(to.timelock, to.incidents, &again).await?;
-        let refused =
-            matches!(answer, Answer::Reverted(data) if data.as_ref() == Incidents::AlreadyWired::SELECTOR);
-        self.note("wiring", refused, "Incidents cannot be wired again, not even by the timelock");
+        self.wired_once("Incidents", to.incidents, &again).await?;
+
+        let factory = self.ask(to.catalog, &Catalog::factoryCall {}).await?;
+        let registers = "Catalog is wired to Factory, which alone registers pools";
+        self.note("wiring", factory == Some(to.factory), registers);
+        self.wired_once("Catalog", to.catalog, &Catalog::wireCall { factory_: to.factory }).await?;
 
         let pairs = [
             (to.policies, "Policies", self.ask(to.policies, &Policies::catalogCall {}).await?, to.catalog),
@@ -204,6 +206,20 @@ impl<C: Chain> Check<'_, C> {
             let knows = (history, incidents) == (Some(to.history), Some(to.incidents));
             self.note("wiring", knows, &format!("{name} knows {} and {}", to.history, to.incidents));
         }
+        Ok(())
+    }
+
+    /// Both contracts that are wired have the same refusal of a second time.
+    async fn wired_once<T: SolCall>(
+        &mut self,
+        name: &str,
+        at: Address,
+        again: &T,
+    ) -> Result<(), VerifyError<C::Error>> {
+        let answer = self.call(self.deployment.timelock, at, again).await?;
+        let refused =
+            matches!(answer, Answer::Reverted(data) if data.as_ref() == Incidents::AlreadyWired::SELECTOR);
+        self.note("wiring", refused, &format!("{name} cannot be wired again, not even by the timelock"));
         Ok(())
     }
 

@@ -155,7 +155,7 @@ async fn a_council_holds_every_role_that_it_should() {
 async fn nobody_lists_or_wires_without_the_role() {
     let Some(local) = Local::start("roles", &[]) else { return };
     let (config, deployment) = deploy(&local).await;
-    let register = Catalog::registerPoolCall { pool: config.lister }.abi_encode();
+    let register = Catalog::wireCall { factory_: config.lister }.abi_encode();
     let wire =
         Incidents::wireCall { policies_: config.lister, contracts: vec![], rungs: vec![] }.abi_encode();
     for caller in [config.deployer, config.lister, config.timelock.proposers[0]] {

@@ -6,6 +6,7 @@ use breakwater_bindings::demo::DemoToken;
 use breakwater_bindings::deploy::{self, Ceiling, Config, DisputesConfig, PoolConfig, TimelockConfig};
 use breakwater_bindings::{Catalog, Deployment, Policies, Pool, TimelockController, Tranche};
 use breakwater_prove::gauge::GaugeSpec;
+use serde_json::Value;
 
 use crate::deployer::OnLocal;
 use crate::local::{Actor, Call, Local, LocalError};
@@ -14,6 +15,13 @@ use crate::trouble::Trouble;
 
 /// Seconds in the bucket of every schedule.
 pub(crate) const DAY: u64 = 86_400;
+
+/// The shortest epoch that a factory makes pools with, seconds.
+const SHORTEST_EPOCH: u32 = 86_400;
+
+/// Where epoch and cooldown stand in the code of a pool's clone and of a tranche's: behind 45 bytes of forwarder.
+const POOL_TIMES_AT: usize = 45 + 40;
+const TRANCHE_TIMES_AT: usize = 45 + 62;
 
 /// Blocks that counter-evidence has, the contracts' default.
 pub(crate) const DWELL: u64 = 32;
@@ -71,7 +79,7 @@ pub(crate) struct Setup {
     pub(crate) symbol: &'static str,
     /// Its decimals.
     pub(crate) decimals: u8,
-    /// Length of a deposit and redemption epoch.
+    /// Length of a deposit and redemption epoch; below a day the pool is [hastened](Market::open).
     pub(crate) epoch: u32,
     /// Least time from a redemption request to its maturity.
     pub(crate) cooldown: u32,
@@ -166,6 +174,10 @@ pub(crate) struct Market {
 
 impl Market {
     /// Deploys Breakwater, a token and a pool, and waits until the underwriters' money is in force.
+    ///
+    /// No factory makes a pool whose epochs are shorter than a day, and a recorded attack is over in minutes: for a
+    /// shorter one the epoch and the cooldown in the clones' code are overwritten, which only a local chain lets one
+    /// do. Nothing else of them is another.
     pub(crate) async fn open(local: &mut Local, cast: Cast, setup: Setup) -> Result<Self, Trouble> {
         Self::open_with(local, cast, setup, Ladder::default()).await
     }
@@ -186,8 +198,27 @@ impl Market {
             *tranche = local.view(pool, &Pool::trancheCall { index: U256::from(index) }).await?;
         }
         let market = Self { deployment, pool, tranches, asset, cast, setup };
+        if setup.epoch < SHORTEST_EPOCH {
+            market.hasten(local).await?;
+        }
         market.fund(local).await?;
         Ok(market)
+    }
+
+    /// Overwrites epoch and cooldown, two words of four bytes each, behind the forwarders of pool and tranches.
+    async fn hasten(&self, local: &mut Local) -> Result<(), LocalError> {
+        let times = [self.setup.epoch.to_be_bytes(), self.setup.cooldown.to_be_bytes()].concat();
+        let clones = [(self.pool, POOL_TIMES_AT)].into_iter();
+        for (clone, at) in clones.chain(self.tranches.map(|tranche| (tranche, TRANCHE_TIMES_AT))) {
+            let endpoints = local.endpoints();
+            let code: Bytes = endpoints.request("eth_getCode", (clone, "latest")).await?;
+            let mut code = code.to_vec();
+            if let Some(place) = code.get_mut(at..at + times.len()) {
+                place.copy_from_slice(&times);
+            }
+            let _: Value = endpoints.request("anvil_setCode", (clone, Bytes::from(code))).await?;
+        }
+        Ok(())
     }
 
     /// Gives an account units of the asset and lets Breakwater take premiums from it.
@@ -454,8 +485,8 @@ fn pool_config(cast: &Cast, asset: Address, setup: Setup) -> PoolConfig {
         name: POOL.to_owned(),
         asset,
         curator: cast.curator.address(),
-        epoch: setup.epoch,
-        cooldown: setup.cooldown,
+        epoch: setup.epoch.max(SHORTEST_EPOCH),
+        cooldown: setup.cooldown.max(setup.epoch).max(SHORTEST_EPOCH),
         leverage_bps: 20_000,
         curator_share_bps: 2_000,
         subordination_bps: 2_000,

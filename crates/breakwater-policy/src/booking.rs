@@ -41,6 +41,10 @@ pub struct Booking {
     pub settled: bool,
     /// Claims are over.
     pub closed: bool,
+    /// Nothing can lower the incident any more: what was paid in its dwell does not bind the curator's lock.
+    pub freed: bool,
+    /// Of `paid`, what was paid in the dwell to those who are owed less now, and borne by nobody.
+    pub uncovered: u128,
     /// By product.
     pub products: BTreeMap<B256, BookedProduct>,
 }
@@ -99,13 +103,24 @@ impl Pool {
         returned_units(products, borne, &excesses)
     }
 
-    /// `settleBooking`: the dwell is over. Nobody enters or leaves, so that what goes wrong there keeps no other
-    /// pool's incident from being final.
-    pub(crate) fn settle_booking(&mut self, cx: &mut Cx, incident: u64) -> Result<(), Refusal> {
+    /// `settleBooking`: the dwell is over, and, unless the incident is disputed, the curator's lock is free. Nobody
+    /// enters or leaves, so that what goes wrong there keeps no other pool's incident from being final.
+    pub(crate) fn settle_booking(
+        &mut self,
+        cx: &mut Cx,
+        incident: u64,
+        disputed: bool,
+    ) -> Result<(), Refusal> {
         self.roll(cx)?;
-        if let Some(booking) = self.bookings.get_mut(&incident).filter(|booking| !booking.settled) {
-            booking.settled = true;
+        let Some(booking) = self.bookings.get_mut(&incident).filter(|booking| !booking.freed) else {
+            return Ok(());
+        };
+        if !std::mem::replace(&mut booking.settled, true) {
             cx.emit(self.address, Event::BookingSettled { incident });
+        }
+        if !disputed {
+            booking.freed = true;
+            cx.emit(self.address, Event::LockFreed { incident });
         }
         Ok(())
     }
@@ -129,7 +144,7 @@ impl Pool {
         let booking = self.open_booking(incident, cx.block);
         booking.closed = true;
         let (due, paid) = (booking.due, booking.paid);
-        let give = booking.lower_to(due);
+        let give = booking.lower_to(due)?;
         cx.emit(self.address, Event::BookingClosed { incident, due, paid });
         self.release(cx, incident, give, 0)
     }
@@ -196,17 +211,43 @@ impl Pool {
         }
         let junior = self.layers[1];
         let booking = self.open_booking(incident, cx.block);
-        let mut give = if reserved > before { Layers::default() } else { booking.lower_to(reserved) };
+        let mut give = if reserved > before { Layers::default() } else { booking.lower_to(reserved)? };
         let excess = excesses.iter().try_fold(0, |sum, (_, excess)| add(sum, *excess))?;
         let borne = excess.min(add(junior, give[1])?);
         booking.paid = take(booking.paid, borne)?;
         booking.due = take(booking.due, borne)?;
-        keep_what_was_paid(booking, &mut give, borne.saturating_sub(junior));
+        booking.uncovered = add(booking.uncovered, excess - borne)?;
+        if excess > 0 {
+            keep_what_was_paid(booking, &mut give, borne.saturating_sub(junior))?;
+        }
         self.release(cx, incident, give, borne)?;
         if borne > 0 {
             self.bear(cx, incident, borne)?;
         }
+        if borne < excess {
+            let booking = self.open_booking(incident, cx.block);
+            let missing = booking.need()?.saturating_sub(booking.funded);
+            self.charge(cx, incident, missing)?;
+        }
+        let booking = self.open_booking(incident, cx.block);
+        if booking.funded < booking.need()? && !self.shorts.contains(&incident) {
+            self.shorts.push_back(incident);
+        }
         Ok(borne)
+    }
+
+    /// Takes up to `amount` from the layers, lowest first.
+    fn charge(&mut self, cx: &mut Cx, incident: u64, amount: u128) -> Result<(), Refusal> {
+        let mut layers = self.layers;
+        let booking = self.open_booking(incident, cx.block);
+        let limit = booking.limit;
+        let taken = waterfall::raise(amount, &mut layers, &limit, &mut booking.charged);
+        booking.funded = add(booking.funded, taken.iter().sum())?;
+        self.layers = layers;
+        for (layer, amount) in taken.into_iter().enumerate().filter(|(_, amount)| *amount > 0) {
+            cx.emit(self.address, Event::Charged { incident, layer, amount });
+        }
+        Ok(())
     }
 
     /// The booking of an incident, made with the layers of now as limits if there is none.
@@ -222,21 +263,9 @@ impl Pool {
     fn raise_booking(&mut self, cx: &mut Cx, incident: u64, more: u128) -> Result<(), Refusal> {
         let capital = self.capital()?;
         self.surge = self.surge.raised(&self.config, cx.time, more, capital)?;
-        let mut layers = self.layers;
         let booking = self.open_booking(incident, cx.block);
-        let limit = booking.limit;
-        let taken = waterfall::raise(more, &mut layers, &limit, &mut booking.charged);
         booking.reserved = add(booking.reserved, more)?;
-        booking.funded = add(booking.funded, taken.iter().sum())?;
-        let short = booking.funded < booking.reserved;
-        self.layers = layers;
-        if short && !self.shorts.contains(&incident) {
-            self.shorts.push_back(incident);
-        }
-        for (layer, amount) in taken.into_iter().enumerate().filter(|(_, amount)| *amount > 0) {
-            cx.emit(self.address, Event::Charged { incident, layer, amount });
-        }
-        Ok(())
+        self.charge(cx, incident, more)
     }
 
     /// Fills short bookings and gives the rest back to the layers, senior first; junior keeps enough for `borne`.
@@ -262,7 +291,7 @@ impl Pool {
             let address = self.address;
             let booking = self.open_booking(to, cx.block);
             for (layer, amount) in give.iter_mut().enumerate() {
-                let part = (*amount).min(booking.reserved.saturating_sub(booking.funded));
+                let part = (*amount).min(booking.need()?.saturating_sub(booking.funded));
                 if part > 0 {
                     *amount -= part;
                     fill(booking, layer, part)?;
@@ -270,7 +299,7 @@ impl Pool {
                     cx.emit(address, event);
                 }
             }
-            if booking.funded < booking.reserved {
+            if booking.funded < booking.need()? {
                 break;
             }
             self.shorts.pop_front();
@@ -300,12 +329,20 @@ impl Pool {
 }
 
 impl Booking {
+    /// What is to be held: the reserve, and what was paid beside it. Once closed the reserve is all that is due.
+    ///
+    /// # Errors
+    /// Overflow beyond 128 bits.
+    pub fn need(&self) -> Result<u128, MathError> {
+        if self.closed { Ok(self.reserved) } else { add(self.reserved, self.uncovered) }
+    }
+
     /// Sets the reserve; answers what of each layer is no longer needed for it.
-    fn lower_to(&mut self, reserved: u128) -> Layers {
-        let freed = self.funded.saturating_sub(reserved);
+    fn lower_to(&mut self, reserved: u128) -> Result<Layers, MathError> {
         self.reserved = reserved;
+        let freed = self.funded.saturating_sub(self.need()?);
         self.funded -= freed;
-        waterfall::lower(freed, &mut self.charged)
+        Ok(waterfall::lower(freed, &mut self.charged))
     }
 }
 
@@ -342,9 +379,10 @@ pub fn instant_excess(old: &BookedProduct, shut_out: U256, fraction: U256) -> Re
     gone.plus(part)?.to_u128()
 }
 
-/// Keeps charged what was paid and not borne. Of junior's part, `needed` goes to bear the excess and is not kept.
-fn keep_what_was_paid(booking: &mut Booking, give: &mut Layers, needed: u128) {
-    let mut missing = booking.paid.saturating_sub(booking.funded);
+/// Keeps charged, beside the reserve, what was paid and not borne. Of junior's part, `needed` goes to bear the excess
+/// and is not kept.
+fn keep_what_was_paid(booking: &mut Booking, give: &mut Layers, needed: u128) -> Result<(), MathError> {
+    let mut missing = booking.need()?.saturating_sub(booking.funded);
     for layer in 0..4 {
         let free = if layer == 1 { give[1].saturating_sub(needed) } else { give[layer] };
         let kept = missing.min(free);
@@ -353,6 +391,7 @@ fn keep_what_was_paid(booking: &mut Booking, give: &mut Layers, needed: u128) {
         booking.funded += kept;
         missing -= kept;
     }
+    Ok(())
 }
 
 /// A release of another incident pays into this booking; the layer bears it, whatever its limit was.
@@ -367,25 +406,25 @@ pub(crate) fn fill(booking: &mut Booking, layer: usize, amount: u128) -> Result<
 mod tests {
     use super::*;
 
-    fn booking(paid: u128, charged: Layers) -> Booking {
-        Booking { paid, charged, funded: charged.iter().sum(), limit: [100; 4], ..Booking::default() }
+    fn booking(uncovered: u128, charged: Layers) -> Booking {
+        Booking { uncovered, charged, funded: charged.iter().sum(), limit: [100; 4], ..Booking::default() }
     }
 
     #[test]
     fn what_was_paid_and_borne_by_nobody_stays_charged() {
         // 60 were paid, 10 are funded, and junior's 20 are needed to bear the excess.
         let (mut found, mut give) = (booking(60, [0, 10, 0, 0]), [15, 20, 30, 40]);
-        keep_what_was_paid(&mut found, &mut give, 20);
+        keep_what_was_paid(&mut found, &mut give, 20).expect("small");
         assert_eq!(give, [0, 20, 0, 35]);
         assert_eq!((found.charged, found.funded), ([15, 10, 30, 5], 60));
         // Junior is needed for 5 only.
         let (mut found, mut give) = (booking(60, [0, 10, 0, 0]), [15, 20, 30, 40]);
-        keep_what_was_paid(&mut found, &mut give, 5);
+        keep_what_was_paid(&mut found, &mut give, 5).expect("small");
         assert_eq!(give, [0, 5, 10, 40]);
         assert_eq!((found.charged, found.funded), ([15, 25, 20, 0], 60));
         // Nothing is kept where enough is funded.
         let (mut found, mut give) = (booking(10, [0, 10, 0, 0]), [15, 20, 30, 40]);
-        keep_what_was_paid(&mut found, &mut give, 0);
+        keep_what_was_paid(&mut found, &mut give, 0).expect("small");
         assert_eq!(give, [15, 20, 30, 40]);
     }
 

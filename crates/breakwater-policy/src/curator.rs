@@ -86,12 +86,12 @@ impl Pool {
         self.products.values().try_fold(0, |sum, book| add(sum, book.asked_cap()))
     }
 
-    /// Instant payments of the incidents that dwell.
+    /// Instant payments of the incidents that dwell or are disputed.
     ///
     /// # Errors
     /// Overflow beyond 128 bits.
     pub fn instant_outstanding(&self) -> Result<u128, MathError> {
-        let dwelling = self.bookings.values().filter(|booking| !booking.settled);
+        let dwelling = self.bookings.values().filter(|booking| !booking.freed);
         dwelling.map(|booking| booking.instant_paid).try_fold(0, add)
     }
 
@@ -104,7 +104,8 @@ impl Pool {
     }
 
     fn check_lock(&self, shares: U256, least: u128) -> Result<(), Refusal> {
-        let caps = if self.closed_at.is_some() { 0 } else { self.cap_sum()? };
+        // Cover that was sold under a cap stays in force when the cap is lowered.
+        let caps = if self.closed_at.is_some() { 0 } else { self.cap_sum()?.max(self.exposure) };
         let needed = self.config.curator_share.ceil_of(caps)?.max(least);
         let value = self.lock_value(shares)?;
         if value < needed {

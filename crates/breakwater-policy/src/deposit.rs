@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, U256};
-use breakwater_primitives::{Block, MathError, mul_div_floor};
+use breakwater_primitives::{Block, DAY, MathError, mul_div_floor};
 
 use crate::context::Cx;
 use crate::events::Event;
@@ -12,6 +12,11 @@ use crate::ledger::Ledger;
 use crate::pool::Pool;
 use crate::refusal::Refusal;
 use crate::tranche::DEPOSITS;
+
+/// Epochs of deposits that one accrual takes into a tranche at most.
+pub const BATCHES_MAX: usize = 8;
+/// Seconds after the end of its epoch until a deposit that was not taken in may be fetched.
+pub const PATIENCE: u64 = 30 * DAY;
 
 /// All deposits that were asked for in one epoch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -121,13 +126,19 @@ impl Pool {
         controller: Address,
     ) -> Result<U256, Refusal> {
         self.accrue(cx)?;
+        let ends = request_id.saturating_add(1).saturating_mul(self.config.epoch);
         let tranche = self.tranche_mut(layer);
         let nothing = Refusal::NothingToClaim { request_id, controller };
         let Some(deposits) = tranche.deposits.get_mut(&request_id) else {
             return Err(nothing);
         };
         if deposits.state == DepositState::Pending {
-            return Err(Refusal::NotProcessed { request_id });
+            if cx.time.0 < ends.saturating_add(PATIENCE) {
+                return Err(Refusal::NotProcessed { request_id });
+            }
+            deposits.state = DepositState::Returned;
+            let assets = deposits.assets;
+            cx.emit(tranche.address, Event::DepositsReturned { request_id, assets });
         }
         let state = deposits.state;
         let Some(request) = deposits.requests.get_mut(&controller).filter(|r| r.claimed.is_none()) else {
@@ -156,6 +167,7 @@ impl Pool {
             .range(..epoch)
             .filter(|(_, deposits)| deposits.state == DepositState::Pending)
             .map(|(id, deposits)| (*id, deposits.assets))
+            .take(BATCHES_MAX)
             .collect();
         for (request_id, assets) in waiting {
             let emitter = self.tranche(layer).address;

@@ -245,6 +245,9 @@ pub enum Event {
     BookingSettled {
         incident: u64,
     },
+    LockFreed {
+        incident: u64,
+    },
     BookingClosed {
         incident: u64,
         due: u128,

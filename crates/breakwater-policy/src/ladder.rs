@@ -303,7 +303,9 @@ impl World {
         self.incidents.apply_final(id, loss, claims_end);
         self.leave(id)?;
         cx.emit(self.terms.incidents, Event::Decided { id, loss, claims_end });
-        self.book_pools(cx, id, loss)
+        self.book_pools(cx, id, loss)?;
+        // The pools keep the curators' locks while it is disputed.
+        self.settle_pools(cx, id)
     }
 
     fn void(&mut self, cx: &mut Cx, id: u64, outranked: bool) -> Result<(), Refusal> {
@@ -360,10 +362,10 @@ impl World {
     }
 
     fn settle_pools(&mut self, cx: &mut Cx, id: u64) -> Result<(), Refusal> {
-        let gauge = self.incidents.known(id)?.gauge;
+        let Incident { gauge, status, .. } = *self.incidents.known(id)?;
         for address in self.pools_of(&gauge) {
             let pool = self.pools.get_mut(&address).ok_or(Refusal::NotAPool { pool: address })?;
-            pool.settle_booking(cx, id)?;
+            pool.settle_booking(cx, id, status == Status::Disputed)?;
         }
         Ok(())
     }

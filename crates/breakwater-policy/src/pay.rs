@@ -6,7 +6,7 @@ use breakwater_primitives::{MathError, Time, U256Ext, mul_div_floor};
 use crate::booking::Booking;
 use crate::context::Cx;
 use crate::events::Event;
-use crate::exposure::add;
+use crate::exposure::{add, take};
 use crate::ledger::Ledger;
 use crate::pool::Pool;
 use crate::refusal::Refusal;
@@ -130,11 +130,13 @@ impl Pool {
     }
 }
 
-/// floor(due · funded / reserved), the fraction at most one: what everyone may have by now.
+/// floor(due · there / whole), the fraction at most one: what everyone may have by now. Of what is to be held and of
+/// what is funded, what was paid to nobody's account is gone.
 fn target(booking: &Booking, due: u128) -> Result<u128, MathError> {
-    if booking.reserved == 0 {
+    let whole = take(booking.need()?, booking.uncovered)?;
+    if whole == 0 {
         return Ok(0);
     }
-    let funded = booking.funded.min(booking.reserved);
-    mul_div_floor(U256::from(due), U256::from(funded), U256::from(booking.reserved))?.to_u128()
+    let there = booking.funded.saturating_sub(booking.uncovered).min(whole);
+    mul_div_floor(U256::from(due), U256::from(there), U256::from(whole))?.to_u128()
 }

@@ -259,6 +259,8 @@ impl Pool {
                 let booking = self.open_booking(incident, log.block);
                 let row = BookedProduct { exposure, fraction, instant_paid };
                 let old = booking.products.insert(product, row).unwrap_or_default();
+                // Nobody bears it until the curator is said to.
+                booking.uncovered = add(booking.uncovered, take(old.instant_paid, instant_paid)?)?;
                 booking.instant_paid = add(take(booking.instant_paid, old.instant_paid)?, instant_paid)?;
             }
             Event::Booked { incident, onset_time, reserved, surge, .. } => {
@@ -289,6 +291,7 @@ impl Pool {
                 let booking = self.open_booking(incident, log.block);
                 booking.paid = take(booking.paid, amount)?;
                 booking.due = take(booking.due, amount)?;
+                booking.uncovered = take(booking.uncovered, amount)?;
             }
             Event::BookingPaid { incident, product, due, paid, instant_paid } => {
                 let booking = self.open_booking(incident, log.block);
@@ -300,6 +303,9 @@ impl Pool {
             }
             Event::BookingSettled { incident } => {
                 self.open_booking(incident, log.block).settled = true;
+            }
+            Event::LockFreed { incident } => {
+                self.open_booking(incident, log.block).freed = true;
             }
             Event::BookingClosed { incident, due, .. } => {
                 let booking = self.open_booking(incident, log.block);

@@ -191,25 +191,31 @@ pub struct PoolConfig {
 }
 
 impl PoolConfig {
-    /// Refuses a configuration that the formulas are not defined for.
+    /// Refuses a configuration outside the ranges of docs/design.md, "Config", in that order.
     ///
     /// # Errors
     /// [`Refusal::OutOfRange`].
     pub fn check(&self) -> Result<(), Refusal> {
-        let weights: u32 = self.weights.iter().map(|weight| weight.get()).sum();
+        let wad = u128::from(WAD);
         within("asset", u128::from(!self.asset.is_zero()), 1, 1)?;
         within("curator", u128::from(!self.curator.is_zero()), 1, 1)?;
-        within("epoch", self.epoch.into(), 1, u32::MAX.into())?;
-        within("leverageBps", self.leverage.get().into(), 1, u32::MAX.into())?;
-        within("surgeHalfLife", self.surge_half_life.into(), 1, u32::MAX.into())?;
-        within("curatorShareBps", self.curator_share.get().into(), 0, 10_000)?;
-        within("surplusBps", self.surplus.get().into(), 0, 10_000)?;
-        within("subordinationBps", self.subordination.get().into(), 0, 9_999)?;
+        within("epoch", self.epoch.into(), DAY.into(), (90 * DAY).into())?;
+        within("cooldown", self.cooldown.into(), self.epoch.into(), (90 * DAY).into())?;
+        within("leverageBps", self.leverage.get().into(), 10_000, 100_000)?;
+        within("curatorShareBps", self.curator_share.get().into(), 100, 10_000)?;
+        within("subordinationBps", self.subordination.get().into(), 0, 7_000)?;
+        within("surplusBps", self.surplus.get().into(), 0, 5_000)?;
+        for weight in self.weights {
+            within("weightBps", weight.get().into(), 500, 10_000)?;
+        }
+        let weights: u32 = self.weights.iter().map(|weight| weight.get()).sum();
         within("weightBps", weights.into(), 10_000, 10_000)?;
-        within("kink", self.kink.get().into(), 1, u128::from(WAD) - 1)?;
-        within("scarcityKink", self.scarcity_kink.get().into(), WAD.into(), u64::MAX.into())?;
+        within("costOfCapital", self.cost_of_capital.get().into(), wad / 1_000, wad)?;
+        within("kink", self.kink.get().into(), wad / 100, wad / 100 * 99)?;
+        within("scarcityKink", self.scarcity_kink.get().into(), wad, u64::MAX.into())?;
         let least = self.scarcity_kink.get();
-        within("scarcityFull", self.scarcity_full.get().into(), least.into(), u64::MAX.into())
+        within("scarcityFull", self.scarcity_full.get().into(), least.into(), u64::MAX.into())?;
+        within("surgeHalfLife", self.surge_half_life.into(), (DAY / 24).into(), (90 * DAY).into())
     }
 }
 

@@ -126,30 +126,30 @@ pub struct PoolConfig {
     pub asset: Address,
     /// Sets caps and floor rates.
     pub curator: Address,
-    /// Length of a deposit and redemption epoch, at least 1.
+    /// Length of a deposit and redemption epoch, 1 to 90 days.
     #[serde(with = "decimal")]
     pub epoch: u32,
-    /// Least time from a redemption request to its maturity.
+    /// Least time from a redemption request to its maturity, an epoch to 90 days.
     #[serde(with = "decimal")]
     pub cooldown: u32,
-    /// Exposure may reach capital * leverage / 10,000.
+    /// Exposure may reach capital * leverage / 10,000; 10,000 to 100,000.
     #[serde(with = "decimal")]
     pub leverage_bps: u32,
-    /// Locked curator junior as a share of the sum of caps.
+    /// Locked curator junior as a share of the sum of caps, 100 to 10,000.
     #[serde(with = "decimal")]
     pub curator_share_bps: u16,
-    /// Junior and mezzanine as a share of capital that exits must leave.
+    /// Junior and mezzanine as a share of capital that exits must leave, at most 7,000.
     #[serde(with = "decimal")]
     pub subordination_bps: u16,
-    /// Of earned premium.
+    /// Of earned premium, at most 5,000.
     #[serde(with = "decimal")]
     pub surplus_bps: u16,
-    /// Of earned premium after surplus, to junior, mezzanine, senior; sum 10,000.
+    /// Of earned premium after surplus, to junior, mezzanine, senior; at least 500 each, sum 10,000.
     pub weight_bps: [u16; 3],
-    /// Wad a year on the capital behind one unit of exposure.
+    /// Wad a year on the capital behind one unit of exposure, 1e15 to 1e18.
     #[serde(with = "decimal")]
     pub cost_of_capital: u64,
-    /// Target utilisation, wad, above 0 and below 1e18.
+    /// Target utilisation, wad, 1e16 to 99e16.
     #[serde(with = "decimal")]
     pub kink: u64,
     /// Multiplier at the kink, wad, at least 1e18.
@@ -164,7 +164,7 @@ pub struct PoolConfig {
     /// Wad.
     #[serde(with = "decimal")]
     pub surge_max: u64,
-    /// Seconds, at least 1.
+    /// Seconds, 1 hour to 90 days.
     #[serde(with = "decimal")]
     pub surge_half_life: u32,
     /// Bound by certificates and rates of the deployment's `Underwriting`; else its curator alone sets limits.
@@ -293,28 +293,29 @@ impl PoolConfig {
     fn check(&self) -> Result<(), ConfigError> {
         not_zero(&format!("{}.asset", self.name), self.asset)?;
         not_zero(&format!("{}.curator", self.name), self.curator)?;
-        let field = |name: &str| format!("{}.{name}", self.name);
-        let at_least_one = [
-            ("epoch", self.epoch),
-            ("leverageBps", self.leverage_bps),
-            ("surgeHalfLife", self.surge_half_life),
-        ];
-        for (name, value) in at_least_one {
-            range(&field(name), "at least 1", value.into(), value > 0)?;
+        let within = |name: &str, words: &'static str, bounds: RangeInclusive<u128>, got: u128| {
+            range(&format!("{}.{name}", self.name), words, got, bounds.contains(&got))
+        };
+        within("epoch", "1 to 90 days", DAY..=90 * DAY, self.epoch.into())?;
+        within("cooldown", "an epoch to 90 days", self.epoch.into()..=90 * DAY, self.cooldown.into())?;
+        within("leverageBps", "10000 to 100000", 10_000..=100_000, self.leverage_bps.into())?;
+        within("curatorShareBps", "100 to 10000", 100..=10_000, self.curator_share_bps.into())?;
+        within("subordinationBps", "at most 7000", 0..=7_000, self.subordination_bps.into())?;
+        within("surplusBps", "at most 5000", 0..=5_000, self.surplus_bps.into())?;
+        for weight in self.weight_bps {
+            within("weightBps", "at least 500 each", 500..=10_000, weight.into())?;
         }
-        for (name, value) in [("curatorShareBps", self.curator_share_bps), ("surplusBps", self.surplus_bps)] {
-            range(&field(name), "at most 10000", value.into(), value <= 10_000)?;
-        }
-        let share = self.subordination_bps;
-        range(&field("subordinationBps"), "below 10000", share.into(), share < 10_000)?;
-        let weights: u128 = self.weight_bps.iter().copied().map(u128::from).sum();
-        range(&field("weightBps"), "10000 in sum", weights, weights == 10_000)?;
-        range(&field("kink"), "1 to 1e18 - 1", self.kink.into(), self.kink > 0 && self.kink < WAD)?;
-        range(&field("scarcityKink"), "at least 1e18", self.scarcity_kink.into(), self.scarcity_kink >= WAD)?;
-        let full = self.scarcity_full;
-        range(&field("scarcityFull"), "at least scarcityKink", full.into(), full >= self.scarcity_kink)?;
-        let fee = self.curator_fee_bps;
-        range(&field("curatorFeeBps"), "at most 2000", fee.into(), fee <= 2_000)
+        let weights = self.weight_bps.iter().copied().map(u128::from).sum();
+        within("weightBps", "10000 in sum", 10_000..=10_000, weights)?;
+        let wad = u128::from(WAD);
+        within("costOfCapital", "1e15 to 1e18", wad / 1_000..=wad, self.cost_of_capital.into())?;
+        within("kink", "1e16 to 99e16", wad / 100..=wad / 100 * 99, self.kink.into())?;
+        let most = u64::MAX.into();
+        within("scarcityKink", "at least 1e18", wad..=most, self.scarcity_kink.into())?;
+        let least = self.scarcity_kink.into();
+        within("scarcityFull", "at least scarcityKink", least..=most, self.scarcity_full.into())?;
+        within("surgeHalfLife", "1 hour to 90 days", DAY / 24..=90 * DAY, self.surge_half_life.into())?;
+        within("curatorFeeBps", "at most 2000", 0..=2_000, self.curator_fee_bps.into())
     }
 
     /// As the factory takes it; a certified pool is bound by `underwriting`.

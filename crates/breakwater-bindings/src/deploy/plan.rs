@@ -17,8 +17,6 @@ use crate::decimal;
 
 /// Role that may list gauges.
 pub const LISTER: u64 = 1;
-/// Role that may register pools; the factory alone has it.
-pub const REGISTRAR: u64 = 2;
 /// Role that may change roles; OpenZeppelin's.
 const ADMIN: u64 = 0;
 /// `Rung.Proof`.
@@ -300,6 +298,9 @@ impl Steps<'_> {
         let wire = Incidents::wireCall { policies_: to.policies, contracts, rungs };
         let done = answer(to.incidents, &Incidents::policiesCall {}, to.policies.abi_encode());
         self.call("wire the incidents to policies and rungs", to.incidents, &wire, done);
+        let wire = Catalog::wireCall { factory_: to.factory };
+        let done = answer(to.catalog, &Catalog::factoryCall {}, to.factory.abi_encode());
+        self.call("wire the catalog to the factory", to.catalog, &wire, done);
     }
 
     /// What only the timelock sets from the hand-over on.
@@ -325,7 +326,6 @@ impl Steps<'_> {
             // Asked only for terms with a registrant; everyone lists cover of positions.
             (to.catalog, Catalog::listProductCall::SELECTOR, LISTER, "lister of registrants"),
             (to.catalog, Catalog::admitCall::SELECTOR, LISTER, "admitter of pools"),
-            (to.catalog, Catalog::registerPoolCall::SELECTOR, REGISTRAR, "registrar"),
             (to.underwriting, Underwriting::setClusterCall::SELECTOR, LISTER, "lister of clusters"),
         ];
         for (target, selector, role, name) in functions {
@@ -339,7 +339,6 @@ impl Steps<'_> {
             self.call(&format!("open the {name}'s function to its role"), to.access_manager, &set, done);
         }
         self.grant(to, LISTER, self.config.lister, "lister");
-        self.grant(to, REGISTRAR, to.factory, "registrar");
         self.council_roles(to);
     }
 

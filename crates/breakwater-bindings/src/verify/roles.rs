@@ -6,7 +6,7 @@ use alloy::primitives::{Address, B256, U256, keccak256};
 
 use super::{Check, Finding, Verdict, VerifyError, at, events};
 use crate::contracts::{AccessManager, TimelockController};
-use crate::deploy::{Chain, IDENTITY_REGISTRAR, LISTER, REGISTRAR};
+use crate::deploy::{Chain, IDENTITY_REGISTRAR, LISTER};
 
 const ADMIN: u64 = 0;
 
@@ -17,16 +17,13 @@ pub(super) async fn check<C: Chain>(check: &mut Check<'_, C>) -> Result<(), Veri
     let admins = members.get(&ADMIN).cloned().unwrap_or_default();
     let only = admins == BTreeSet::from([to.timelock]);
     check.note("roles", only, &format!("the timelock alone is admin: {}", list(&admins)));
-    for (role, name, expected) in [(LISTER, "lister", to.config.lister), (REGISTRAR, "registrar", to.factory)]
-    {
-        let holders = members.get(&role).cloned().unwrap_or_default();
-        let mut expected = BTreeSet::from([expected]);
-        // The council lists through its timelock.
-        if role == LISTER && to.governance.is_some() {
-            expected.insert(to.timelock);
-        }
-        compare(check, "roles", name, &expected, &holders);
+    let holders = members.get(&LISTER).cloned().unwrap_or_default();
+    let mut expected = BTreeSet::from([to.config.lister]);
+    // The council lists through its timelock.
+    if to.governance.is_some() {
+        expected.insert(to.timelock);
     }
+    compare(check, "roles", "lister", &expected, &holders);
     if let Some(council) = &to.config.council {
         let holders = members.get(&IDENTITY_REGISTRAR).cloned().unwrap_or_default();
         let expected = BTreeSet::from([council.identity_registrar]);
@@ -46,7 +43,7 @@ pub(super) async fn check<C: Chain>(check: &mut Check<'_, C>) -> Result<(), Veri
 
 /// Roles that some contract asks for, apart from the admin's.
 fn known(council: bool) -> Vec<u64> {
-    [LISTER, REGISTRAR].into_iter().chain(council.then_some(IDENTITY_REGISTRAR)).collect()
+    [LISTER].into_iter().chain(council.then_some(IDENTITY_REGISTRAR)).collect()
 }
 
 /// Present members of every role that was ever granted.

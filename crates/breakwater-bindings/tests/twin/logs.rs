@@ -105,7 +105,7 @@ fn catalog_event(event: CatalogEvents, clock: Clock) -> Option<Event> {
         }
         CatalogEvents::PoolRegistered(e) => Event::PoolRegistered { pool: e.pool },
         CatalogEvents::PoolAttached(e) => Event::PoolAttached { gauge: e.gauge, pool: e.pool },
-        CatalogEvents::AuthorityUpdated(_) => return None,
+        CatalogEvents::AuthorityUpdated(_) | CatalogEvents::Wired(_) => return None,
     })
 }
 
@@ -334,6 +334,7 @@ fn booking_event(event: PoolEvents) -> Event {
             shares_burned: e.sharesBurned,
         },
         PoolEvents::BookingSettled(e) => Event::BookingSettled { incident: id(e.incident) },
+        PoolEvents::LockFreed(e) => Event::LockFreed { incident: id(e.incident) },
         PoolEvents::BookingClosed(e) => {
             Event::BookingClosed { incident: id(e.incident), due: amount(e.due), paid: amount(e.paid) }
         }
@@ -452,6 +453,7 @@ fn touched_in_pool(pool: Address, log: &Log, parts: &mut BTreeSet<Part>) {
         | Event::BookingPaid { incident, .. }
         | Event::InstantLoss { incident, .. }
         | Event::BookingSettled { incident }
+        | Event::LockFreed { incident }
         | Event::BookingClosed { incident, .. } => parts.extend([Part::Booking(pool, incident)]),
         Event::Released { incident, layer, .. } => {
             parts.extend([Part::Booking(pool, incident)]);

@@ -236,9 +236,8 @@ impl Core {
         let tranche_ = linked("Tranche", Vec::new());
         let factory = Factory::constructorCall { catalog_: catalog, pool_, tranche_ };
         let factory = linked("Factory", factory.abi_encode());
-        // The admin's, as every function that was given to no role.
-        let grant = AccessManager::grantRoleCall { roleId: 0, account: factory, executionDelay: 0 };
-        chain.call(DEPLOYER, authority, &grant).expect("the deployer is admin");
+        let register = Catalog::wireCall { factory_: factory };
+        chain.call(DEPLOYER, catalog, &register).expect("the deployer is admin");
         chain.call(DEPLOYER, incidents, &wire).expect("nothing was wired before");
         Self { catalog, wording, incidents, policies, factory, rungs }
     }

@@ -274,8 +274,8 @@ pub fn sample_configs(asset: Address, curator: Address) -> Vec<PoolConfig> {
     };
     let fragile = PoolConfig {
         epoch: 2 * DAY,
-        cooldown: 0,
-        leverage: Bps::new(500_000),
+        cooldown: 2 * DAY,
+        leverage: Bps::new(100_000),
         curator_share: Bps::new(1_000),
         ..plain.clone()
     };

@@ -295,7 +295,7 @@ proptest! {
     ) {
         let mut stage = Stage::set();
         let at = stage.context(CURATOR);
-        stage.world.set_product(at, POOL, PLAIN, 4_000 * K, Wad::new(rate.max(WAD / 25))).expect("tighter");
+        stage.world.set_product(at, POOL, PLAIN, 4_000 * K, Wad::new(rate.max(RATE))).expect("tighter");
         let had = stage.balance(ALICE);
         let ids: Vec<u64> = sums.iter().map(|sum| stage.buy(ALICE, PLAIN, *sum, days)).collect();
         stage.pass(wait * DAY);

@@ -32,14 +32,16 @@ fn what_nobody_bears_stays_charged() {
     stage.pass(12);
     stage.revise(incident, 100).expect("lower");
     let booking = stage.booking(incident);
-    assert_eq!((booking.reserved, booking.funded, booking.paid), (80 * K, 200 * K, 200 * K));
-    assert_eq!(booking.charged, [200 * K, 0, 0, 0]);
-    assert_eq!(booking.instant_paid, 40 * K);
+    // Of 200 that were paid, 40 are within the reserve.
+    assert_eq!((booking.reserved, booking.funded, booking.paid), (80 * K, 240 * K, 200 * K));
+    assert_eq!(booking.charged, [240 * K, 0, 0, 0]);
+    assert_eq!((booking.instant_paid, booking.uncovered), (40 * K, 160 * K));
     // The next revision finds no excess and still may not release what was paid.
     stage.pass(12);
     stage.revise(incident, 90).expect("lower");
     let booking = stage.booking(incident);
-    assert_eq!((booking.reserved, booking.funded, booking.paid), (72 * K, 200 * K, 200 * K));
+    assert_eq!((booking.reserved, booking.uncovered, booking.paid), (72 * K, 164 * K, 200 * K));
+    assert_eq!(booking.funded, 236 * K);
     stage.world.pools.get_mut(&POOL).expect("registered").layers[1] = junior;
     check(&stage.world);
 }
@@ -196,7 +198,7 @@ fn what_is_funded_above_the_reserve_pays_nobody_more_than_is_due() {
 }
 
 #[test]
-fn where_nobody_bore_an_excess_the_next_claimant_finds_less_and_the_pool_closes() {
+fn where_nobody_bore_an_excess_every_other_claimant_finds_all_of_his() {
     let mut stage = Stage::set();
     gift(&mut stage, 0, 400 * K);
     let first = stage.buy(ALICE, INSTANT, 400 * K, 60);
@@ -210,19 +212,22 @@ fn where_nobody_bore_an_excess_the_next_claimant_finds_less_and_the_pool_closes(
     stage.pass(12);
     stage.revise(incident, 100).expect("lower");
     stage.world.pools.get_mut(&POOL).expect("registered").layers[1] = junior;
-    stage.finalise(incident);
-    // Money of others is not touched for him: he is owed, and a pool that owes more than it has closes.
-    let paid = stage.settle(second, incident).expect("something becomes due");
     let booking = stage.booking(incident);
-    assert_eq!(booking.paid, booking.funded.min(200 * K + paid));
-    assert_eq!(stage.pool().closed_at.is_some(), booking.due > booking.funded);
+    assert_eq!((booking.reserved, booking.uncovered, booking.funded), (80 * K, 160 * K, 240 * K));
+    stage.finalise(incident);
+    assert_eq!(stage.settle(second, incident), Ok(40 * K));
+    assert_eq!(stage.pool().closed_at, None);
     check(&stage.world);
 }
 
 #[test]
 fn the_lock_stays_for_what_the_lane_has_paid() {
-    let mut stage = Stage::with(|config| config.curator_share = Bps::new(0), |_| {});
+    let mut stage = Stage::with(|config| config.curator_share = Bps::new(100), |_| {});
     let id = stage.buy(ALICE, INSTANT, 400 * K, 60);
+    let at = stage.context(CURATOR);
+    for product in [PLAIN, INSTANT] {
+        stage.world.set_product(at, POOL, product, 0, Wad::new(RATE)).expect("a lower cap acts at once");
+    }
     stage.pass(10 * DAY);
     let incident = stage.open(500);
     stage.lost(incident, ALICE, 200 * K);
@@ -232,7 +237,11 @@ fn the_lock_stays_for_what_the_lane_has_paid() {
     let value = U256::ZERO;
     assert_eq!(refused, Err(Refusal::LockTooSmall { needed: U256::from(200 * K), value }));
     stage.finalise(incident);
-    stage.act(CURATOR).unlock(all).expect("the dwell is over");
+    // Of 400 that were insured 200 are paid; a hundredth of the rest stays until it counts no more.
+    let refused = stage.act(CURATOR).unlock(all).map(|_| ());
+    assert_eq!(refused, Err(Refusal::LockTooSmall { needed: U256::from(2 * K), value }));
+    stage.pass(100 * DAY);
+    stage.act(CURATOR).unlock(all).expect("nothing is bought, and nothing dwells");
     let more = stage.act(CURATOR).unlock(U256::from(1)).map(|_| ());
     assert_eq!(more, Err(Refusal::LockTooSmall { needed: U256::from(1), value }));
 }
@@ -244,7 +253,7 @@ fn a_lower_rate_comes_into_force_after_its_wait() {
     let cheaper = Wad::new(WAD / 100);
     stage.world.set_product(at, POOL, PLAIN, 9_000 * K, cheaper).expect("less cap, less rate");
     let setting = |stage: &Stage| stage.pool().products[&PLAIN].setting(stage.time);
-    assert_eq!((setting(&stage).cap, setting(&stage).floor_rate), (9_000 * K, Wad::new(WAD / 25)));
+    assert_eq!((setting(&stage).cap, setting(&stage).floor_rate), (9_000 * K, Wad::new(RATE)));
     stage.pass(3 * DAY);
     assert_eq!((setting(&stage).cap, setting(&stage).floor_rate), (9_000 * K, cheaper));
 }

@@ -46,7 +46,7 @@ fn check_bookings(pool: &Pool) {
         }
         let instant: u128 = booking.products.values().map(|row| row.instant_paid).sum();
         assert_eq!(instant, booking.instant_paid, "incident {incident}: instant payments");
-        let short = booking.funded < booking.reserved;
+        let short = booking.funded < booking.need().expect("fits");
         assert!(!short || pool.shorts.contains(incident), "incident {incident} is short and not queued");
     }
 }
@@ -117,7 +117,7 @@ pub(super) fn check_cover(market: &Market, from: usize) {
         let pool = market.world.pools.get(&holding.policy.pool).expect("it paid");
         let booking = pool.bookings.get(&incident).expect("it paid");
         let settlement = holding.settlements.get(&incident).expect("settled");
-        if booking.settled && booking.funded >= booking.reserved {
+        if booking.settled && booking.funded >= booking.need().expect("fits") {
             assert_eq!(settlement.paid, settlement.due, "policy {id} in incident {incident}: {booking:?}");
         }
         if !booking.settled {

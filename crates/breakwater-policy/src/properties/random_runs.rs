@@ -163,6 +163,7 @@ const EVENTS: &[&str] = &[
     "Filled",
     "Finalised",
     "InstantLoss",
+    "LockFreed",
     "Lowered",
     "Opened",
     "Paid",

@@ -31,6 +31,8 @@ pub(super) const PLAIN: B256 = B256::with_last_byte(0x71);
 pub(super) const INSTANT: B256 = B256::with_last_byte(0x72);
 /// Deposits of the stage: the curator's junior, and mezzanine and senior of Carol.
 const DEPOSITS: [(Address, usize, u128); 3] = [(CURATOR, 1, 1_000), (CAROL, 2, 1_000), (CAROL, 3, 2_000)];
+/// Floor rate of both products: with the least cost of capital, at no leverage, four per cent a year.
+pub(super) const RATE: u64 = WAD / 25 - WAD / 1_000;
 /// One unit in which the stage counts.
 pub(super) const K: u128 = 1_000_000;
 
@@ -95,7 +97,7 @@ impl Stage {
         let mut terms = sample_configs(ASSET, CURATOR).remove(0);
         (terms.epoch, terms.cooldown, terms.surplus) = (DAY, DAY, Bps::new(0));
         (terms.leverage, terms.subordination) = (Bps::new(10_000), Bps::new(0));
-        (terms.curator_share, terms.cost_of_capital) = (Bps::new(100), Wad::new(0));
+        (terms.curator_share, terms.cost_of_capital) = (Bps::new(100), Wad::new(WAD / 1_000));
         config(&mut terms);
         let tranches = [0xb1, 0xb2, 0xb3].map(Address::with_last_byte);
         stage.world.register_pool(at, POOL, tranches, terms).expect("in range");
@@ -263,7 +265,7 @@ impl Act<'_> {
     }
 
     pub(super) fn cap(self, product: B256, cap: u128) -> Result<Effects, Refusal> {
-        self.world.set_product(self.at, POOL, product, cap, Wad::new(WAD / 25))
+        self.world.set_product(self.at, POOL, product, cap, Wad::new(RATE))
     }
 
     pub(super) fn accrue(self) {

@@ -109,7 +109,7 @@ fn the_admin_role_is_given_up_last_before_the_pools() {
     assert!(at("wire the incidents") < at("role of lister"));
     assert!(at("name the guardian") < at("give up") && at("set the ceiling") < at("give up"));
     assert!(at("role of admin") + 1 == at("give up"));
-    assert!(at("create Factory") < at("role of registrar"));
+    assert!(at("create Factory") < at("wire the catalog") && at("wire the catalog") < at("give up"));
     assert!(at("give up") < at("make pool"));
     assert!(names[at("make pool")..].iter().all(|name| name.starts_with("make pool")));
 }
@@ -128,7 +128,7 @@ fn json_round_trips_and_unknown_fields_are_refused() {
 fn what_constructors_refuse_is_refused_before() {
     type Break = fn(&mut Config);
     type Is = fn(&ConfigError) -> bool;
-    let cases: [(Break, Is); 14] = [
+    let cases: [(Break, Is); 26] = [
         (|c| c.deployer = Address::ZERO, |e| matches!(e, ConfigError::ZeroAddress(_))),
         (|c| c.timelock.proposers.clear(), |e| matches!(e, ConfigError::NobodyAtTimelock("proposers"))),
         (|c| c.timelock.executors.clear(), |e| matches!(e, ConfigError::NobodyAtTimelock("executors"))),
@@ -143,6 +143,18 @@ fn what_constructors_refuse_is_refused_before() {
         (|c| c.pools[0].weight_bps[0] += 1, |e| matches!(e, ConfigError::Range { got: 10_001, .. })),
         (|c| c.pools[0].kink = WAD, |e| matches!(e, ConfigError::Range { .. })),
         (|c| c.pools[0].scarcity_full = WAD, |e| matches!(e, ConfigError::Range { .. })),
+        (|c| c.pools[0].epoch = 86_399, |e| matches!(e, ConfigError::Range { got: 86_399, .. })),
+        (|c| c.pools[0].cooldown = 604_799, |e| matches!(e, ConfigError::Range { got: 604_799, .. })),
+        (|c| c.pools[0].cooldown = 7_776_001, |e| matches!(e, ConfigError::Range { got: 7_776_001, .. })),
+        (|c| c.pools[0].leverage_bps = 9_999, |e| matches!(e, ConfigError::Range { got: 9_999, .. })),
+        (|c| c.pools[0].leverage_bps = 100_001, |e| matches!(e, ConfigError::Range { got: 100_001, .. })),
+        (|c| c.pools[0].curator_share_bps = 99, |e| matches!(e, ConfigError::Range { got: 99, .. })),
+        (|c| c.pools[0].subordination_bps = 7_001, |e| matches!(e, ConfigError::Range { got: 7_001, .. })),
+        (|c| c.pools[0].surplus_bps = 5_001, |e| matches!(e, ConfigError::Range { got: 5_001, .. })),
+        (|c| c.pools[0].weight_bps = [9_100, 400, 500], |e| matches!(e, ConfigError::Range { got: 400, .. })),
+        (|c| c.pools[0].cost_of_capital = 0, |e| matches!(e, ConfigError::Range { got: 0, .. })),
+        (|c| c.pools[0].surge_half_life = 3_599, |e| matches!(e, ConfigError::Range { got: 3_599, .. })),
+        (|c| c.pools[0].curator_fee_bps = 2_001, |e| matches!(e, ConfigError::Range { got: 2_001, .. })),
     ];
     for (index, (break_it, expected)) in cases.into_iter().enumerate() {
         let mut config = config();
