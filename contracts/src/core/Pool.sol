@@ -350,7 +350,8 @@ contract Pool is PoolBase, IPool, IPoolCapital {
             }
             _payCohort(i, exits);
         }
-        _keepCash();
+        // Once an epoch, and whenever somebody may have left: a vault must not make every accrual dear.
+        if (!low || exits.looked[1] || exits.looked[2] || exits.looked[3]) _keepCash();
     }
 
     /// @dev Exits and losses leave less capital, and the vault's part of it stays within its cap.

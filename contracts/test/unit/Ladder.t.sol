@@ -153,6 +153,8 @@ contract LadderTest is LadderFixture {
         expectRevert(abi.encodeWithSelector(OUTSIDE, 501, 200, 500));
         decideBy(Rung.Assembly, id, 501);
         decideBy(Rung.Assembly, id, 300);
+        // Only then do the pools free the curators' locks.
+        assertTrue(pool.last().settled);
         assertEq(status(id), uint256(Status.Final));
         assertEq(incidents.incident(id).loss, 300);
         assertEq(incidents.asserted(id), 300);

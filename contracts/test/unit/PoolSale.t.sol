@@ -21,6 +21,46 @@ contract PoolSaleTest is PoolSetup {
         _fund();
     }
 
+    // ----- silence -----
+
+    /// @dev Whether somebody accrues and rolls every day or nobody for most of a year: every figure is the same.
+    function test_silence_changes_no_figure(uint256 seed) public {
+        for (uint256 i; i < 12; ++i) {
+            seed = uint256(keccak256(abi.encode(seed)));
+            bytes32 product = seed & 1 == 0 ? PLAIN : LIMITED;
+            _buy(product, (1 + seed % 1_000) * UNIT, 1 + (seed >> 32) % 300);
+            _pass((seed >> 64) % (9 days));
+        }
+        uint256 wait = (seed >> 96) % (330 days);
+        uint256 end = block.timestamp + wait;
+        uint256 snapshot = vm.snapshotState();
+        while (block.timestamp + 1 days < end) {
+            _pass(1 days);
+            pool.accrue();
+            pool.roll(PLAIN);
+            pool.roll(LIMITED);
+        }
+        bytes32 daily = _figures(end);
+        vm.revertToState(snapshot);
+        assertTrue(_figures(end) == daily, "what days add up to");
+    }
+
+    function _figures(uint256 end) private returns (bytes32) {
+        vm.warp(end);
+        pool.accrue();
+        PoolState memory s = pool.state();
+        // Earnings are shared out by layers that earned before, so only their sum is the same.
+        uint256 sums;
+        for (uint256 time = end - 40 days; time <= end; time += 5 days) {
+            sums =
+                uint256(keccak256(abi.encode(sums, pool.inForce(PLAIN, time), pool.inForce(LIMITED, time))));
+        }
+        uint256 counted = pool.underwriting(PLAIN).exposure + pool.underwriting(LIMITED).exposure;
+        assertEq(counted, s.exposure);
+        return
+            keccak256(abi.encode(s.unearnedScaled, s.streamRate, s.exposure, pool.capital(), sums, counted));
+    }
+
     // ----- price -----
 
     function test_price_is_the_integral_of_the_curve() public pure {

@@ -391,6 +391,8 @@ fn tranche_event(event: TrancheEvents) -> Option<Event> {
             shares: e.shares,
         },
         TrancheEvents::Approval(_) => return None,
+        // Who acts for whom is not the twin's, and the others tell again what the claims tell.
+        TrancheEvents::OperatorSet(_) | TrancheEvents::Deposit(_) | TrancheEvents::Withdraw(_) => return None,
     })
 }
 
