@@ -191,10 +191,11 @@ contract LimitsHandler is Fixture, Committee {
     /// @dev Accrues, and sees how far the mark moved.
     function _bringUp() private {
         (uint256 mark, uint256 markedAt) = (pool.vault().mark, pool.vault().markedAt);
+        uint256 was = mark + pool.vault().lost;
         uint256 epoch = pool.state().epochDone;
         pool.accrue();
         // With the epoch money may come out of the vault as well, which lowers the mark.
-        uint256 most = mark + mark * 10 * (block.timestamp - markedAt) / 10_000 / 1 days;
+        uint256 most = mark + was * 10 * (block.timestamp - markedAt) / 10_000 / 1 days;
         _rule(pool.vault().mark <= most, "rise");
         if (pool.state().epochDone == epoch) {
             _rule(
