@@ -301,8 +301,6 @@ impl Booking {
         word("onsetTime", n(self.onset_time.0));
         word("settled", n(u64::from(self.settled)));
         word("closed", n(u64::from(self.closed)));
-        word("freed", n(u64::from(self.freed)));
-        word("uncovered", n(self.uncovered));
         for (product, booked) in &self.products {
             word(&format!("product/{product}/fraction"), booked.fraction);
             word(&format!("product/{product}/instantPaid"), n(booked.instant_paid));
