@@ -1,6 +1,6 @@
 //! `breakwater node`: a keeper or a reporter as a daemon, until it is told to stop.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use breakwater_store::{Identity, Store};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::act::signed;
 use crate::args::{Node, Role, Rpc};
 use crate::connect;
 use crate::deploy;
@@ -87,6 +88,7 @@ pub(crate) async fn node(asked: &Node, screen: &Screen) -> Result<Outcome, Failu
     let rpc = Rpc { urls };
     let endpoints = connect::endpoints(&rpc)?;
     let deployment = deploy::read(&file.deployment)?;
+    let letters = asked.signatures.clone().or_else(|| file.signatures.clone()).unwrap_or_default();
     let stop = stopped();
     tokio::pin!(stop);
     let mut errors = 0;
@@ -111,7 +113,7 @@ pub(crate) async fn node(asked: &Node, screen: &Screen) -> Result<Outcome, Failu
         let rest = match keeper.tick().await {
             Ok(report) => {
                 errors = 0;
-                tell(&report, screen);
+                tell(&report, &letters, screen);
                 Duration::from_secs(file.poll_seconds)
             }
             Err(error) if error.trouble() == Trouble::Configuration => return Err(broken(&error)),
@@ -255,7 +257,7 @@ async fn dwell(endpoints: &Endpoints, deployment: &Deployment) -> Result<u64, Un
 }
 
 /// What a tick saw and did, one line each.
-fn tell(report: &TickReport, screen: &Screen) {
+fn tell(report: &TickReport, letters: &Path, screen: &Screen) {
     for seen in &report.seen {
         let (event, facts) = match seen {
             Seen::Onset { gauge, block } => ("onset", json!({ "gauge": gauge, "block": block })),
@@ -280,6 +282,23 @@ fn tell(report: &TickReport, screen: &Screen) {
                     "loss": loss.to_string(), "sign_at": sign_at,
                 }),
             ),
+            Seen::Listed { report, chain_id, rung, why } => {
+                let file = match signed::list(report.as_ref(), *chain_id, *rung, letters) {
+                    Ok(file) => file,
+                    Err(error) => {
+                        tracing::error!(folder = %letters.display(), %error, "cannot list what may be signed");
+                        continue;
+                    }
+                };
+                (
+                    "listed",
+                    json!({
+                        "gauge": report.gauge, "onset": report.onset, "reading": report.reading,
+                        "base": report.base.to_string(), "loss": report.loss.to_string(), "why": why,
+                        "message": file.display().to_string(),
+                    }),
+                )
+            }
             Seen::Withheld { gauge, why } => ("withheld", json!({ "gauge": gauge, "why": why })),
             Seen::Overstated { id, reported, found } => (
                 "overstated",

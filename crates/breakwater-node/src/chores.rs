@@ -173,7 +173,7 @@ impl Keeper {
     }
 
     /// Whether a call runs now; trouble of an endpoint is no answer.
-    async fn would_run(&self, errand: &Errand, head: &Head) -> Result<bool, NodeError> {
+    pub(crate) async fn would_run(&self, errand: &Errand, head: &Head) -> Result<bool, NodeError> {
         let request = TransactionRequest::default()
             .from(self.sender.address())
             .to(errand.to)

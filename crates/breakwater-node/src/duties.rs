@@ -168,7 +168,8 @@ mod tests {
         known.thresholds.insert(GAUGE, U256::from(100_000_000_000_000_000_u64));
         let terms = Terms { gauge: GAUGE, by_position: true, instant: false, report_window: 0 };
         known.products.insert(PRODUCT, terms);
-        let cover = Cover { product: PRODUCT, pool: POOL, position: HOLDER, inception: 0, expiry: 10_000 };
+        let cover =
+            Cover { product: PRODUCT, pool: POOL, position: HOLDER, inception: 0, expiry: 10_000, since: 0 };
         known.covers.insert(one(), cover);
         let live = Live {
             onset: 50,
@@ -294,6 +295,20 @@ mod tests {
         assert_eq!(settled(&known, 120, 9_001), Some(seq(120, 0)), "old dues outlive the claims");
         known.handled.insert((one(), one()), Handled { at: seq(119, 0), owed: false });
         assert_eq!(settled(&known, 120, 8_000), None, "what was paid in full needs no filling");
+    }
+
+    #[test]
+    fn what_was_split_off_later_has_no_part_in_an_incident() {
+        let mut known = known(0);
+        let bought = known.covers[&one()].clone();
+        known.covers.insert(U256::from(2), Cover { since: 61, ..bought.clone() });
+        known.covers.insert(U256::from(3), Cover { since: 62, ..bought });
+        let plans = duties(&known, DWELL_END, 0);
+        let settled = plans.iter().find_map(|plan| match plan {
+            Plan::Settle { policies, .. } => Some(policies.clone()),
+            _ => None,
+        });
+        assert_eq!(settled, Some(vec![one(), U256::from(2)]));
     }
 
     #[test]

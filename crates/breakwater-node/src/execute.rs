@@ -32,7 +32,7 @@ const BASE_GAS: u64 = 1_500_000;
 /// Gas of rolling a pool's days, were there a year of them.
 const UPKEEP_GAS: u64 = 6_000_000;
 /// Gas of a byte of calldata under the floor of EIP-7623, were none of them zero.
-const BYTE_GAS: u64 = 40;
+pub(crate) const BYTE_GAS: u64 = 40;
 /// The protocol's bound on one transaction since EIP-7825.
 const GAS_MAX: u64 = 1 << 24;
 
@@ -430,7 +430,7 @@ impl Keeper {
         Ok(theirs)
     }
 
-    async fn proofs(
+    pub(crate) async fn proofs(
         &mut self,
         gauge: B256,
         numbers: &[u64],

@@ -48,6 +48,8 @@ pub(crate) struct Cover {
     pub(crate) position: Address,
     pub(crate) inception: u64,
     pub(crate) expiry: u64,
+    /// The block in which it was split off another one; what was opened before is that one's. Zero: bought.
+    pub(crate) since: u64,
 }
 
 /// Where an incident stands.
@@ -207,6 +209,7 @@ impl Known {
             let touched = terms.gauge == incident.gauge
                 && cover.inception <= incident.onset_time
                 && incident.after_time <= cover.expiry
+                && incident.opened_at >= cover.since
                 && incident.opened_time <= cover.expiry.saturating_add(terms.report_window);
             touched.then_some((*id, cover, terms))
         });

@@ -5,11 +5,15 @@
 //! [`READ_EVERY_BLOCKS`]-th block after it, by the code and pinned words that it then has, until the loss reaches
 //! the threshold or the span is over. Figures are in the journal before a signature leaves, and no reorganisation
 //! takes them out of it: a node never signs two figures of one reading.
+//! Where code changed, what looks like a loss may be an honest migration, which no rule tells apart: such a finding is
+//! listed, and a person signs it or does not.
 //! The road not taken is agreeing on a report first, which needs a leader, and the leader to be alive.
 
+mod changed;
 mod collect;
 mod mailbox;
 mod measure;
+mod objections;
 mod positions;
 mod tree;
 
@@ -66,6 +70,10 @@ pub(crate) struct Desk {
     pub(crate) reporter: Option<ReporterParts>,
     /// Trees of positions, with what they were made from.
     trees: BTreeMap<U256, (Live, Vec<Address>, Vec<Leaf>)>,
+    /// Reports that were measured again before they are carried, with the blocks' hashes: whether they hold.
+    checked: BTreeMap<(B256, B256, B256), bool>,
+    /// Signatures that an account with code has vouched for, by digest and account.
+    vouched: BTreeMap<(B256, Address), Bytes>,
     /// What was said already, so that it is said once.
     told: BTreeSet<String>,
 }
@@ -95,6 +103,8 @@ impl Desk {
             mailbox: Mailbox::open(&parts.signatures)?,
             reporter: parts.reporter,
             trees: BTreeMap::new(),
+            checked: BTreeMap::new(),
+            vouched: BTreeMap::new(),
             told: BTreeSet::new(),
         })
     }
@@ -124,7 +134,7 @@ impl Desk {
             .sign_hash_sync(&digest)
             .map_err(|error| NodeError::Evidence { what: digest.to_string(), reason: error.to_string() })?;
         let signature = Bytes::copy_from_slice(&signature.as_bytes());
-        self.mailbox.put(digest, reporter.key.address(), &Letter { message, signature })
+        self.mailbox.put(digest, reporter.key.address(), &Letter { message, signature, signer: None })
     }
 
     /// Whether the operator refuses to sign about the gauge.
@@ -166,7 +176,7 @@ impl Keeper {
             }
             self.check_posted(desk, &reporter, head, report).await?;
         }
-        self.collect(desk, &set, letters, head).await
+        self.collect(desk, &set, letters, head, report).await
     }
 }
 

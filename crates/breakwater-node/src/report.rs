@@ -1,6 +1,7 @@
 //! What a tick saw and did, for logs and for people who watch.
 
-use alloy::primitives::{B256, U256};
+use alloy::primitives::{Address, B256, U256};
+use breakwater_bindings::eip712::LossReport;
 use breakwater_chain::{ActionKey, SendEvent};
 
 use crate::known::KnownIncident;
@@ -71,7 +72,18 @@ pub enum Seen {
         /// The block from which it is signed.
         sign_at: u64,
     },
-    /// Something that this reporter does not sign.
+    /// Figures that no rule decides about: a person may sign them, or refuse.
+    Listed {
+        /// What would be signed.
+        report: Box<LossReport>,
+        /// For this chain.
+        chain_id: u64,
+        /// For this contract.
+        rung: Address,
+        /// Why no machine signs it, in words.
+        why: String,
+    },
+    /// Something that this node does not sign, or does not carry.
     Withheld {
         /// The gauge.
         gauge: B256,

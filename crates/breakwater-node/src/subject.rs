@@ -94,6 +94,18 @@ impl Subject {
         Ok(as_found(&self.spec, &words).read_later(&words, holders))
     }
 
+    /// Code hashes and words of a block, pinned ones first, whatever they are.
+    pub(crate) async fn words(
+        &mut self,
+        endpoints: &Endpoints,
+        heads: &Heads<'_>,
+        number: u64,
+        holders: &[Address],
+    ) -> Result<Words, NodeError> {
+        let proof = self.proof(endpoints, heads, number, holders).await?;
+        Ok(proof.words(&self.spec.reads(holders))?)
+    }
+
     /// Holders with a claim in a block, ascending: the others add nothing but proof bytes. Empty unless the gauge
     /// is enumerated.
     ///

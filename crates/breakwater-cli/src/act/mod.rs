@@ -28,7 +28,7 @@ mod probe;
 mod report;
 mod run;
 mod show;
-mod signed;
+pub(crate) mod signed;
 mod standing;
 mod treaty;
 mod trip;

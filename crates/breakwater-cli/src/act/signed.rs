@@ -235,6 +235,28 @@ impl Making {
     }
 }
 
+/// Writes a message that nobody has signed yet for people to sign, unless it lies there; where it lies.
+pub(crate) fn list<M: Message>(
+    message: &M,
+    chain_id: u64,
+    contract: Address,
+    folder: &Path,
+) -> Result<PathBuf, std::io::Error> {
+    let (kind, signatures) = (M::KIND.to_owned(), Vec::new());
+    let (encoded, fields) = (message.encode(), told(message));
+    let sheet = Sheet { kind, chain_id, contract, message: encoded, fields, signatures };
+    let file = folder.join(format!("{}.json", message.digest(chain_id, contract)));
+    // Under another name first and then linked, so that signatures which others left meanwhile stay.
+    let draft = file.with_extension(format!("{}.draft", std::process::id()));
+    std::fs::write(&draft, format!("{:#}\n", serde_json::to_value(&sheet)?))?;
+    let linked = std::fs::hard_link(&draft, &file);
+    std::fs::remove_file(&draft)?;
+    match linked {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(file),
+    }
+}
+
 /// Adds a signature to a message.
 pub(crate) fn countersign<M: Message>(asked: &Countersign, screen: &Screen) -> Result<Outcome, Failure> {
     let (sheet, message) = Sheet::read::<M>(&asked.message)?;

@@ -113,15 +113,11 @@ impl Known {
     fn policy(&mut self, event: Policies::PoliciesEvents, at: At) {
         match event {
             Policies::PoliciesEvents::Bought(bought) => {
-                let cover = Cover {
-                    product: bought.product,
-                    pool: bought.pool,
-                    position: bought.policy.position,
-                    inception: bought.policy.inception,
-                    expiry: bought.policy.expiry,
-                };
-                self.rolled.insert((cover.pool, cover.product), at.time);
-                self.covers.insert(bought.id, cover);
+                self.rolled.insert((bought.pool, bought.product), at.time);
+                self.covers.insert(bought.id, cover(&bought.policy, 0));
+            }
+            Policies::PoliciesEvents::SplitOff(split) => {
+                self.covers.insert(split.newId, cover(&split.policy, at.number));
             }
             Policies::PoliciesEvents::Cancelled(cancelled) => {
                 self.covers.remove(&cancelled.id);
@@ -320,5 +316,16 @@ impl Known {
             change(incident);
             incident.changed = at.seq();
         }
+    }
+}
+
+fn cover(policy: &Policies::Policy, since: u64) -> Cover {
+    Cover {
+        product: policy.product,
+        pool: policy.pool,
+        position: policy.position,
+        inception: policy.inception,
+        expiry: policy.expiry,
+        since,
     }
 }

@@ -6,15 +6,19 @@ use alloy::primitives::{Address, B256, Bytes};
 use alloy::sol_types::SolCall;
 use breakwater_bindings::contracts::QuorumRung;
 use breakwater_bindings::eip712::{self, LossReport, PositionsReport};
-use breakwater_chain::{ActionState, Head, Journal as _, SendError};
+use breakwater_chain::{ActionState, ChainError, Head, Journal as _, SendError};
+use breakwater_prove::gauge::{Form, GaugeSpec};
 
 use super::mailbox::{Letter, Message};
+use super::measure::TOLERANCE;
 use super::tree::{Leaf, Tree};
-use super::{Desk, Set};
+use super::{Desk, Set, ask};
 use crate::error::NodeError;
+use crate::heads::Heads;
 use crate::keeper::Keeper;
 use crate::known::Standing;
 use crate::plan::{Errand, Plan};
+use crate::report::{Seen, TickReport};
 
 /// Gas of posting a report, which books the reserve of every pool on the gauge, beyond the calldata's.
 const POST_GAS: u64 = 4_000_000;
@@ -29,6 +33,12 @@ const AGAIN_BLOCKS: u64 = 16;
 /// Blocks by which each reporter lets the one before it, and the keeper, post first.
 const TURN_BLOCKS: u64 = 4;
 
+alloy::sol! {
+    interface Account {
+        function isValidSignature(bytes32 hash, bytes signature) external view returns (bytes4);
+    }
+}
+
 /// One message with everybody who signed it, ascending.
 struct Bundle {
     message: Message,
@@ -39,13 +49,14 @@ impl Keeper {
     /// Carries what a quorum has signed and the chain does not have yet.
     pub(super) async fn collect(
         &mut self,
-        desk: &Desk,
+        desk: &mut Desk,
         set: &Set,
         letters: Vec<Letter>,
         head: &Head,
+        report: &mut TickReport,
     ) -> Result<(), NodeError> {
         let mut plans = Vec::new();
-        for (digest, bundle) in bundles(desk, set, letters, head) {
+        for (digest, bundle) in self.bundles(desk, set, letters, head).await? {
             if let Message::Positions(report, leaves) = &bundle.message {
                 plans.extend(self.records(desk, report, leaves, head));
             }
@@ -53,7 +64,10 @@ impl Keeper {
                 continue;
             }
             let errand = match &bundle.message {
-                Message::Loss(report) => self.post(desk, set, report, &bundle, head),
+                Message::Loss(message) => match self.post(desk, set, message, &bundle, head) {
+                    Some(errand) if self.holds(desk, digest, message, head, report).await? => Some(errand),
+                    _ => None,
+                },
                 Message::Positions(report, _) => self.post_root(desk, set, report, &bundle, head),
             };
             plans.extend(errand.map(|errand| again(&format!("post:{digest}"), errand, head)));
@@ -65,6 +79,62 @@ impl Keeper {
             }
         }
         self.carry(&due, head).await
+    }
+
+    /// Letters by what they sign, those by strangers left out; the node's own stale ones are taken back.
+    async fn bundles(
+        &self,
+        desk: &mut Desk,
+        set: &Set,
+        letters: Vec<Letter>,
+        head: &Head,
+    ) -> Result<BTreeMap<B256, Bundle>, NodeError> {
+        let mut bundles: BTreeMap<B256, Bundle> = BTreeMap::new();
+        for letter in letters {
+            let digest = letter.message.digest(desk.chain_id, desk.at.rung);
+            let Some(signer) = self.signer_of(desk, set, digest, &letter, head).await? else { continue };
+            let Letter { message, signature, .. } = letter;
+            let mine = desk.reporter.as_ref().is_some_and(|reporter| reporter.key.address() == signer);
+            if mine && message.valid_until() < head.timestamp() {
+                desk.mailbox.remove(digest, signer);
+                continue;
+            }
+            if !set.members.contains(&signer) {
+                continue;
+            }
+            let bundle =
+                bundles.entry(digest).or_insert_with(|| Bundle { message, signatures: BTreeMap::new() });
+            bundle.signatures.insert(signer, signature);
+        }
+        Ok(bundles)
+    }
+
+    /// Whose signature it is: that of a key, or of a member with code that takes it as its own (ERC-1271).
+    async fn signer_of(
+        &self,
+        desk: &mut Desk,
+        set: &Set,
+        digest: B256,
+        letter: &Letter,
+        head: &Head,
+    ) -> Result<Option<Address>, NodeError> {
+        let key = eip712::recover(digest, &letter.signature).ok();
+        let Some(named) = letter.signer.filter(|named| key != Some(*named)) else { return Ok(key) };
+        if !set.members.contains(&named) {
+            return Ok(None);
+        }
+        if desk.vouched.get(&(digest, named)) == Some(&letter.signature) {
+            return Ok(Some(named));
+        }
+        let call = Account::isValidSignatureCall { hash: digest, signature: letter.signature.clone() };
+        match ask(&self.endpoints, head, named, &call).await {
+            Ok(answer) if answer == Account::isValidSignatureCall::SELECTOR => {
+                desk.vouched.insert((digest, named), letter.signature.clone());
+                Ok(Some(named))
+            }
+            Ok(_) | Err(NodeError::Answer { .. } | NodeError::Chain(ChainError::Reverted { .. })) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn post(
@@ -86,6 +156,57 @@ impl Keeper {
         let (signers, signatures) = bundle.first(set.quorum);
         let call = QuorumRung::postCall { report: loss_report(report), signers, signatures };
         Some(Errand { to: desk.at.rung, data: call.abi_encode().into(), gas: POST_GAS })
+    }
+
+    /// Whether the report's blocks, executed again, say what it says. What this node cannot measure is the quorum's
+    /// word; what it measures otherwise it does not carry, and anybody may still post it by hand.
+    async fn holds(
+        &mut self,
+        desk: &mut Desk,
+        digest: B256,
+        message: &LossReport,
+        head: &Head,
+        report: &mut TickReport,
+    ) -> Result<bool, NodeError> {
+        let measurable = |spec: &GaugeSpec| !matches!(spec.form, Form::Enumerated);
+        if !self.known.gauges.get(&message.gauge).is_some_and(measurable) {
+            return Ok(true);
+        }
+        if message.reading >= head.number() {
+            return Ok(false);
+        }
+        let heads = Heads::new(&self.follower, head.clone());
+        let onset_hash = heads.at(&self.endpoints, message.onset).await?.hash();
+        let reading_hash = heads.at(&self.endpoints, message.reading).await?.hash();
+        let key = (digest, onset_hash, reading_hash);
+        if let Some(known) = desk.checked.get(&key) {
+            return Ok(*known);
+        }
+        let measured = match self.measure(message.gauge, message.onset, message.reading, head).await {
+            Ok(Ok(measured)) => measured,
+            Ok(Err(why)) => {
+                tracing::info!(%digest, %why, "not measured again");
+                return Ok(true);
+            }
+            // State of old blocks may be gone; the contract takes the quorum's word as well.
+            Err(error) => {
+                tracing::warn!(%digest, %error, "not measured again");
+                return Ok(true);
+            }
+        };
+        let (base, loss) = (measured.loss.base, measured.loss.loss);
+        let off = |said: u128, found: u128| said.abs_diff(found) > base / TOLERANCE;
+        let times = message.onsetTime == measured.onset.time && message.afterTime == measured.next.time;
+        let holds = times && !off(message.base, base) && !off(message.loss, loss);
+        desk.checked.insert(key, holds);
+        if !holds {
+            let why = format!(
+                "a report of {} of {} does not hold when it is executed again: {loss} of {base}",
+                message.loss, message.base
+            );
+            report.seen.push(Seen::Withheld { gauge: message.gauge, why });
+        }
+        Ok(holds)
     }
 
     fn post_root(
@@ -185,26 +306,6 @@ impl Bundle {
     fn first(&self, count: usize) -> (Vec<Address>, Vec<Bytes>) {
         self.signatures.iter().take(count).map(|(signer, signature)| (*signer, signature.clone())).unzip()
     }
-}
-
-/// Letters by what they sign, those by strangers left out; the node's own stale ones are taken back.
-fn bundles(desk: &Desk, set: &Set, letters: Vec<Letter>, head: &Head) -> BTreeMap<B256, Bundle> {
-    let mut bundles: BTreeMap<B256, Bundle> = BTreeMap::new();
-    for Letter { message, signature } in letters {
-        let digest = message.digest(desk.chain_id, desk.at.rung);
-        let Ok(signer) = eip712::recover(digest, &signature) else { continue };
-        let mine = desk.reporter.as_ref().is_some_and(|reporter| reporter.key.address() == signer);
-        if mine && message.valid_until() < head.timestamp() {
-            desk.mailbox.remove(digest, signer);
-            continue;
-        }
-        if !set.members.contains(&signer) {
-            continue;
-        }
-        let bundle = bundles.entry(digest).or_insert_with(|| Bundle { message, signatures: BTreeMap::new() });
-        bundle.signatures.insert(signer, signature);
-    }
-    bundles
 }
 
 /// An errand that is tried again after a while if it came to nothing and is still due.

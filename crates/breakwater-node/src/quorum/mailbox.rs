@@ -52,6 +52,8 @@ impl Message {
 pub(crate) struct Letter {
     pub(crate) message: Message,
     pub(crate) signature: Bytes,
+    /// Who is said to have signed: an account with code is recovered from no signature.
+    pub(crate) signer: Option<Address>,
 }
 
 /// The directory.
@@ -69,6 +71,21 @@ struct File {
     signature: Bytes,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     leaves: Vec<Entry>,
+}
+
+/// What `breakwater report sign` and `countersign` write; its other fields are for people.
+#[derive(Deserialize)]
+struct Sheet {
+    #[serde(rename = "type")]
+    kind: String,
+    message: Bytes,
+    signatures: Vec<Signed>,
+}
+
+#[derive(Deserialize)]
+struct Signed {
+    signer: Address,
+    signature: Bytes,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -106,7 +123,7 @@ impl Mailbox {
         let entries = fs::read_dir(&self.folder).map_err(|error| failed(&self.folder, &error))?;
         let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
         let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
-        Ok(files.take(LETTERS_MAX).filter_map(|path| letter(&path)).collect())
+        Ok(files.take(LETTERS_MAX).flat_map(|path| letters(&path)).collect())
     }
 
     /// Leaves a letter, whole or not at all; one that lies there stays.
@@ -163,11 +180,18 @@ fn write_whole(file: &Path, bytes: &[u8]) -> Result<(), NodeError> {
     fs::rename(&draft, file).map_err(fail)
 }
 
-fn letter(path: &Path) -> Option<Letter> {
-    if fs::metadata(path).ok()?.len() > LETTER_BYTES_MAX {
-        return None;
+fn letters(path: &Path) -> Vec<Letter> {
+    let bytes = match fs::metadata(path) {
+        Ok(about) if about.len() <= LETTER_BYTES_MAX => fs::read(path).unwrap_or_default(),
+        _ => return Vec::new(),
+    };
+    match serde_json::from_slice::<File>(&bytes) {
+        Ok(file) => letter(file).into_iter().collect(),
+        Err(_) => sheet(&bytes).unwrap_or_default(),
     }
-    let file: File = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+}
+
+fn letter(file: File) -> Option<Letter> {
     let message = match file.kind {
         Kind::Loss => Message::Loss(LossReport::abi_decode_validate(&file.message).ok()?),
         Kind::Positions => {
@@ -176,7 +200,19 @@ fn letter(path: &Path) -> Option<Letter> {
             Message::Positions(PositionsReport::abi_decode_validate(&file.message).ok()?, leaves)
         }
     };
-    Some(Letter { message, signature: file.signature })
+    Some(Letter { message, signature: file.signature, signer: None })
+}
+
+/// A loss report that people signed, as the commands keep it: one letter for each signature.
+fn sheet(bytes: &[u8]) -> Option<Vec<Letter>> {
+    let sheet: Sheet =
+        serde_json::from_slice(bytes).ok().filter(|sheet: &Sheet| sheet.kind == "LossReport")?;
+    let message = Message::Loss(LossReport::abi_decode_validate(&sheet.message).ok()?);
+    let letter = |signed: Signed| {
+        let (message, signer) = (message.clone(), Some(signed.signer));
+        Letter { message, signature: signed.signature, signer }
+    };
+    Some(sheet.signatures.into_iter().map(letter).collect())
 }
 
 fn failed(path: &Path, reason: &dyn std::fmt::Display) -> NodeError {
@@ -188,6 +224,7 @@ fn failed(path: &Path, reason: &dyn std::fmt::Display) -> NodeError {
 mod tests {
     use super::*;
     use alloy::primitives::U256;
+    use serde_json::json;
 
     fn letter_of(nonce: u64) -> Letter {
         let report = PositionsReport {
@@ -200,7 +237,7 @@ mod tests {
             validUntil: 5,
         };
         let leaves = vec![Leaf { account: Address::repeat_byte(6), lost: u128::MAX, value: 7 }];
-        Letter { message: Message::Positions(report, leaves), signature: vec![8; 65].into() }
+        Letter { message: Message::Positions(report, leaves), signature: vec![8; 65].into(), signer: None }
     }
 
     #[test]
@@ -213,6 +250,18 @@ mod tests {
         fs::write(folder.join("broken.json"), b"{").unwrap();
         fs::write(folder.join("half.draft"), b"{}").unwrap();
         assert_eq!(mailbox.read().unwrap(), [letter_of(1)]);
+        // What people signed with the commands counts, signature by signature.
+        let report = LossReport { loss: 5, ..LossReport::default() };
+        let signed = |byte: u8| json!({ "signer": signer, "signature": Bytes::from(vec![byte; 65]) });
+        let sheet = json!({
+            "type": "LossReport", "message": Bytes::from(report.abi_encode()), "fields": {},
+            "signatures": [signed(1), signed(2)],
+        });
+        let file = folder.join("sheet.json");
+        fs::write(&file, sheet.to_string()).unwrap();
+        let losses = |letter: &Letter| matches!(&letter.message, Message::Loss(it) if it.loss == 5);
+        assert_eq!(mailbox.read().unwrap().iter().filter(|letter| losses(letter)).count(), 2);
+        fs::remove_file(file).unwrap();
         mailbox.remove(digest, signer);
         assert_eq!(mailbox.read().unwrap(), []);
         fs::remove_dir_all(folder).unwrap();

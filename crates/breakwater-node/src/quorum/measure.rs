@@ -1,10 +1,8 @@
-//! What was lost since a gauge's pins changed, by executing the evidence again; and what others say of it.
+//! What was lost since a gauge's pins changed, by executing the evidence again.
 
 use std::collections::BTreeSet;
 
 use alloy::primitives::{Address, B256, U256};
-use alloy::sol_types::SolCall;
-use breakwater_bindings::contracts::QuorumRung;
 use breakwater_bindings::decimal;
 use breakwater_bindings::eip712::LossReport;
 use breakwater_chain::{ActionKey, Head};
@@ -15,12 +13,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::mailbox::Message;
-use super::{Desk, READ_EVERY_BLOCKS, ReporterParts, Set, ask};
+use super::{Desk, READ_EVERY_BLOCKS, ReporterParts, Set};
 use crate::error::NodeError;
 use crate::heads::Heads;
 use crate::keeper::{Keeper, plan_of};
-use crate::known::{KnownIncident, SPAN_DWELLS, Standing};
-use crate::plan::{Errand, Plan};
+use crate::known::{KnownIncident, SPAN_DWELLS};
+use crate::plan::Plan;
 use crate::report::{Seen, TickReport};
 
 /// Written into evidence: whoever runs the same rule writes the same bytes.
@@ -30,11 +28,7 @@ const VALID_S: u64 = 7 * 86_400;
 /// Blocks above a reading before it is measured.
 const DEPTH_BLOCKS: u64 = 1;
 /// The part of a proven base by which the rung lets a report be off.
-const TOLERANCE: u128 = 100;
-/// The part of a report's figure by which a challenge must be below the last one.
-const STEP: u128 = 16;
-/// Gas of a challenge and of the allowance before it.
-const CHALLENGE_GAS: u64 = 1_000_000;
+pub(super) const TOLERANCE: u128 = 100;
 
 /// What a reading of a finding showed, as the journal keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +45,14 @@ struct Figures {
     loss: u128,
     evidence: B256,
     document: String,
+    /// Why a person must decide about it; none if the rule does.
+    #[serde(default = "unseen")]
+    by_hand: Option<String>,
+}
+
+/// Figures of a journal from before changes of code were looked for.
+fn unseen() -> Option<String> {
+    Some("measured by an earlier version".to_owned())
 }
 
 /// What is to be done about a finding now.
@@ -58,6 +60,8 @@ enum Step {
     Wait,
     Over(String),
     Sign(Box<Figures>),
+    /// A person may sign it, for the reason that is given.
+    List(Box<Figures>, String),
 }
 
 /// Two readings and the loss between them.
@@ -91,6 +95,7 @@ impl Keeper {
                 Ok(Step::Sign(figures)) => {
                     self.sign_loss(desk, reporter, set, gauge, *figures, report).await?
                 }
+                Ok(Step::List(figures, why)) => list_loss(desk, set, gauge, &figures, why, report)?,
                 Err(error) if error.is_transient() => return Err(error),
                 Err(error) => tracing::warn!(%gauge, onset, %error, "not measured"),
             }
@@ -148,6 +153,13 @@ impl Keeper {
                 }
                 return Ok(Step::Wait);
             }
+            if let Some(why) = figures.by_hand.clone() {
+                let late = head.timestamp() > figures.reading_time.saturating_add(VALID_S);
+                return Ok(match late {
+                    true => Step::Over("nobody signed it in time".into()),
+                    false => Step::List(Box::new(figures), why),
+                });
+            }
             return Ok(if head.number() < sign_at { Step::Wait } else { Step::Sign(Box::new(figures)) });
         }
     }
@@ -172,7 +184,10 @@ impl Keeper {
                 .map_err(|error| NodeError::Plan { key: key.to_string(), error });
         }
         let figures = match self.measure(gauge, onset, reading, head).await? {
-            Ok(measured) => Some(self.document(gauge, &measured, head).await?),
+            Ok(measured) => {
+                let by_hand = self.code_change(gauge, (onset, reading), head).await?;
+                Some(self.document(gauge, &measured, by_hand, head).await?)
+            }
             Err(why) => {
                 tracing::info!(%gauge, onset, reading, %why, "no figures");
                 None
@@ -213,7 +228,13 @@ impl Keeper {
         Ok(loss.map(|loss| Measured { onset, next, reading, loss }).map_err(|why| why.to_string()))
     }
 
-    async fn document(&self, gauge: B256, measured: &Measured, head: &Head) -> Result<Figures, NodeError> {
+    async fn document(
+        &self,
+        gauge: B256,
+        measured: &Measured,
+        by_hand: Option<String>,
+        head: &Head,
+    ) -> Result<Figures, NodeError> {
         let heads = Heads::new(&self.follower, head.clone());
         let mut seen: Vec<&Reading> = vec![&measured.onset, &measured.next];
         if measured.reading.number != measured.next.number {
@@ -251,6 +272,7 @@ impl Keeper {
             loss: measured.loss.loss,
             evidence: document.hash().map_err(|error| refuse(&error))?,
             document: document.canonical().map_err(|error| refuse(&error))?,
+            by_hand,
         })
     }
 
@@ -272,22 +294,7 @@ impl Keeper {
             return Ok(());
         }
         desk.mailbox.keep(figures.evidence, &figures.document)?;
-        let message = LossReport {
-            gauge,
-            incident: U256::ZERO,
-            onset: figures.onset,
-            reading: figures.reading,
-            onsetTime: figures.onset_time,
-            afterTime: figures.after_time,
-            base: figures.base,
-            loss: figures.loss,
-            evidence: figures.evidence,
-            signerSet: set.hash,
-            nonce: set.last_loss + U256::ONE,
-            validFrom: figures.reading_time,
-            validUntil: figures.reading_time.saturating_add(VALID_S),
-        };
-        desk.sign(reporter, Message::Loss(message))
+        desk.sign(reporter, Message::Loss(message_of(set, gauge, &figures)))
     }
 
     /// Whether these are the only figures of their blocks that this node has ever been about to sign.
@@ -302,85 +309,43 @@ impl Keeper {
         let kept: Option<Value> = self.store.action_record(&key).await?.and_then(|record| record.intent);
         Ok(kept == Some(mine))
     }
-
-    /// Compares posted reports with the node's own reading, alerts, and challenges if it is told to.
-    pub(super) async fn check_posted(
-        &mut self,
-        desk: &mut Desk,
-        reporter: &ReporterParts,
-        head: &Head,
-        report: &mut TickReport,
-    ) -> Result<(), NodeError> {
-        let dwells =
-            |incident: &KnownIncident| incident.by_quorum() && incident.standing == Standing::Dwelling;
-        let open: Vec<(U256, KnownIncident)> = self
-            .known
-            .incidents
-            .iter()
-            .filter(|(_, incident)| dwells(incident))
-            .map(|(id, incident)| (*id, incident.clone()))
-            .collect();
-        for (id, incident) in open {
-            let live = &incident.live;
-            if !desk.first(format!("checked {id} {live:?}")) {
-                continue;
-            }
-            let measured = match self.measure(incident.gauge, live.onset, live.reading, head).await {
-                Ok(Ok(measured)) => measured,
-                Ok(Err(why)) => {
-                    let why = format!("incident {id} cannot be measured: {why}");
-                    report.seen.push(Seen::Withheld { gauge: incident.gauge, why });
-                    continue;
-                }
-                Err(error) => {
-                    desk.told.remove(&format!("checked {id} {live:?}"));
-                    tracing::warn!(incident = %id, %error, "report not checked");
-                    continue;
-                }
-            };
-            let (reported, found) = (live.loss, measured.loss.loss);
-            // More than a hundredth of the base too much, as the rung has it.
-            if reported.saturating_sub(found) <= measured.loss.base / TOLERANCE {
-                continue;
-            }
-            report.seen.push(Seen::Overstated { id, reported, found });
-            if reporter.challenge && !desk.refused(incident.gauge) {
-                self.challenge(desk, id, &measured, head).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn challenge(
-        &self,
-        desk: &Desk,
-        id: U256,
-        measured: &Measured,
-        head: &Head,
-    ) -> Result<(), NodeError> {
-        let rung = desk.at.rung;
-        let posted = ask(&self.endpoints, head, rung, &QuorumRung::postedCall { id }).await?;
-        let bond = ask(&self.endpoints, head, rung, &QuorumRung::nextBondCall { id }).await?;
-        let asset = super::Reporters::assetCall {};
-        let asset = ask(&self.endpoints, head, desk.at.reporters, &asset).await?;
-        let loss = measured.loss.loss;
-        let most = posted.lowest.saturating_sub(posted.loss.div_ceil(STEP));
-        if loss > most && loss != 0 || posted.lowest <= loss {
-            tracing::warn!(incident = %id, most, loss, "too near to the report, or challenged lower already");
-            return Ok(());
-        }
-        let allow = Erc20::approveCall { spender: rung, amount: U256::from(bond) }.abi_encode();
-        let say = QuorumRung::challengeCall { id, loss }.abi_encode();
-        let errand = |to: Address, data: Vec<u8>| Errand { to, data: data.into(), gas: CHALLENGE_GAS };
-        let calls = vec![errand(asset, allow), errand(rung, say)];
-        let plan = Plan::Carry { topic: format!("challenge:{id}:{}", posted.digest), calls };
-        self.carry(&[plan], head).await
-    }
 }
 
-alloy::sol! {
-    interface Erc20 {
-        function approve(address spender, uint256 amount) external returns (bool);
+/// Tells a person once what may be signed by hand, and keeps the evidence for whoever looks.
+fn list_loss(
+    desk: &mut Desk,
+    set: &Set,
+    gauge: B256,
+    figures: &Figures,
+    why: String,
+    report: &mut TickReport,
+) -> Result<(), NodeError> {
+    let message = message_of(set, gauge, figures);
+    let (chain_id, rung) = (desk.chain_id, desk.at.rung);
+    let digest = Message::Loss(message.clone()).digest(chain_id, rung);
+    if desk.first(format!("listed {digest}")) {
+        desk.mailbox.keep(figures.evidence, &figures.document)?;
+        report.seen.push(Seen::Listed { report: Box::new(message), chain_id, rung, why });
+    }
+    Ok(())
+}
+
+/// What every reporter signs about these figures while this set and nonce stand.
+fn message_of(set: &Set, gauge: B256, figures: &Figures) -> LossReport {
+    LossReport {
+        gauge,
+        incident: U256::ZERO,
+        onset: figures.onset,
+        reading: figures.reading,
+        onsetTime: figures.onset_time,
+        afterTime: figures.after_time,
+        base: figures.base,
+        loss: figures.loss,
+        evidence: figures.evidence,
+        signerSet: set.hash,
+        nonce: set.last_loss + U256::ONE,
+        validFrom: figures.reading_time,
+        validUntil: figures.reading_time.saturating_add(VALID_S),
     }
 }
 
