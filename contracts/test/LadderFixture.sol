@@ -31,6 +31,15 @@ abstract contract LadderFixture is Fixture {
         }
     }
 
+    /// @dev One more pool of the gauge.
+    function _join(address asset, uint128 held) internal {
+        Spy other = new Spy();
+        other.setMoney(asset, held);
+        catalog.registerPool(address(other));
+        vm.prank(address(other));
+        catalog.attach(gauge);
+    }
+
     function wire(address) internal virtual override {
         wireUpTo(Rung.Assembly);
     }

@@ -34,7 +34,7 @@ contract Incidents is Registry, ReentrancyGuardTransient {
 
     /// @inheritdoc IIncidents
     uint256 public count;
-    /// @dev The gauge's incident before this one that was not voided; its reading <= this one's onset.
+    /// @dev The gauge's incident of the blocks before this one's that was not voided; its reading <= this one's onset.
     mapping(uint256 id => uint256 earlier) private _previous;
     /// @inheritdoc IIncidents
     mapping(bytes32 gauge => uint256 id) public latest;
@@ -56,9 +56,7 @@ contract Incidents is Registry, ReentrancyGuardTransient {
         if (info.rungs >> uint8(rung) & 1 == 0) revert RungNotAllowed(gauge, uint8(rung));
         _checkShape(m);
         _checkSpan(m, gauge, rung);
-        _makeRoom(gauge, rung, m, info.threshold);
-        uint256 last = latest[gauge];
-        _checkOnset(m, last);
+        (uint256 above, uint256 below) = _place(gauge, rung, m, info.threshold);
         // The gauge was healthy at the voiding block, so a dip before it is over.
         uint64 healthy = _healthyAt(gauge, rung);
         if (m.reading <= healthy) revert ReadingTooEarly(m.reading, healthy);
@@ -66,9 +64,10 @@ contract Incidents is Registry, ReentrancyGuardTransient {
         if (lambda < info.threshold) revert BelowThreshold(lambda, info.threshold);
 
         id = ++count;
-        _previous[id] = last;
-        latest[gauge] = id;
-        _chain(id, info.subject);
+        _previous[id] = below;
+        if (above == 0) latest[gauge] = id;
+        else _previous[above] = id;
+        _subjectOf[id] = info.subject;
         Incident storage incident_ = _incidents[id];
         incident_.gauge = gauge;
         incident_.opener = opener;
@@ -97,15 +96,13 @@ contract Incidents is Registry, ReentrancyGuardTransient {
             revert SpanOver(id, incident_.spanEnd, block.number);
         }
         bytes32 gauge = incident_.gauge;
-        // What was read behind a later incident's onset is that one's.
-        bool later = m.reading > incident_.reading && latest[gauge] != id;
         if (
             m.onset > incident_.onset || (m.onset < incident_.onset && !raises)
-                || m.reading < incident_.reading || later
+                || m.reading < incident_.reading || _meets(id, gauge, incident_.rung, m.reading)
         ) revert RevisionBackwards(id, m.onset, m.reading);
         if (raises) {
             _checkSpan(m, gauge, incident_.rung);
-            _checkOnset(m, _previous[id]);
+            _checkOnset(m, incident_.rung, id);
             incident_.peak = uint64(lambda);
         }
         if (
@@ -229,9 +226,13 @@ contract Incidents is Registry, ReentrancyGuardTransient {
     // ----- views -----
 
     /// @inheritdoc IIncidents
-    function dwelling(bytes32 gauge) external view returns (uint256 id) {
-        id = latest[gauge];
-        if (_incidents[id].status != Status.Dwelling) return 0;
+    function dwelling(bytes32 gauge, uint64 onset) external view returns (uint256 id) {
+        uint256 next = latest[gauge];
+        for (uint256 i; i < LOOK_BACK && _incidents[next].reading > onset; ++i) {
+            Incident storage incident_ = _incidents[next];
+            if (incident_.status == Status.Dwelling && incident_.rung == Rung.Proof) id = next;
+            next = _previous[next];
+        }
     }
 
     /// @inheritdoc IIncidents
@@ -249,23 +250,60 @@ contract Incidents is Registry, ReentrancyGuardTransient {
 
     // ----- states -----
 
-    /// @dev Voids what a new incident may take the place of; reverts with `AlreadyDwelling` if one stands in its way.
-    function _makeRoom(bytes32 gauge, Rung rung, Measurement calldata m, uint256 threshold) private {
-        uint256 last = latest[gauge];
-        Incident storage top = _incidents[last];
-        // A proof needs nobody's word, so it stands above what reporters said of the same blocks.
-        while (rung == Rung.Proof && m.onset < top.reading && _unpaidReport(top)) {
-            _void(last, top, true);
-            last = latest[gauge];
-            top = _incidents[last];
+    /// @dev Where among the gauge's incidents, which lie in the order of their blocks, a new one belongs: voids what it
+    ///      takes the place of; reverts if one stands in its way.
+    function _place(bytes32 gauge, Rung rung, Measurement calldata m, uint256 threshold)
+        private
+        returns (uint256 above, uint256 below)
+    {
+        bool proof = rung == Rung.Proof;
+        below = latest[gauge];
+        for (uint256 passed; below != 0;) {
+            Incident storage next = _incidents[below];
+            bool dwells = next.status == Status.Dwelling;
+            bool report = next.rung == Rung.Quorum;
+            if (m.onset >= next.reading) {
+                // A refuted incident that nobody answered must not keep a later one out.
+                if (dwells && _lambdaOf(next) < threshold) {
+                    _void(below, next, false);
+                } else {
+                    // Nor may a report, which is open for long, keep the proof of another loss out: both stand.
+                    if (dwells && !(proof && report)) revert AlreadyDwelling(below);
+                    return (above, below);
+                }
+            } else if (m.reading > next.onset && proof && _unpaidReport(next)) {
+                // A proof needs nobody's word, so it stands above what reporters said of the same blocks.
+                _void(below, next, true);
+            } else {
+                if (dwells && !(proof && report && m.reading <= next.onset)) revert AlreadyDwelling(below);
+                if (m.reading > next.onset || ++passed > LOOK_BACK) {
+                    revert OnsetTooEarly(m.onset, next.reading);
+                }
+                // What was decided of later blocks keeps no loss of earlier ones out.
+                above = below;
+            }
+            below = above == 0 ? latest[gauge] : _previous[above];
         }
-        if (top.status != Status.Dwelling) return;
-        bool behind = m.onset >= top.reading;
-        // A refuted incident that nobody answered must not keep a later one out.
-        if (behind && _lambdaOf(top) < threshold) return _void(last, top, false);
-        // Nor may a report, which is open for long, keep the proof of a later loss out: both stand.
-        bool both = behind && rung == Rung.Proof && top.rung == Rung.Quorum;
-        if (!both) revert AlreadyDwelling(last);
+    }
+
+    /// @dev Whether the reading would lie behind the onset of the incident after this one, whose blocks these are; an
+    ///      unpaid report makes room for a proof.
+    function _meets(uint256 id, bytes32 gauge, Rung rung, uint64 reading) private returns (bool) {
+        for (uint256 later = _above(id, gauge); later != 0; later = _above(id, gauge)) {
+            Incident storage next = _incidents[later];
+            if (reading <= next.onset) return false;
+            if (rung != Rung.Proof || !_unpaidReport(next)) return true;
+            _void(later, next, true);
+        }
+        return false;
+    }
+
+    /// @dev The incident that lies behind this one; zero for none. Few steps: there are only those that were opened
+    ///      later, and those that it was put below.
+    function _above(uint256 id, bytes32 gauge) private view returns (uint256 later) {
+        for (uint256 next = latest[gauge]; next != id; next = _previous[next]) {
+            later = next;
+        }
     }
 
     function _unpaidReport(Incident storage incident_) private view returns (bool) {
@@ -316,6 +354,8 @@ contract Incidents is Registry, ReentrancyGuardTransient {
         if (outranked) {
             // A proof says that it was not healthy there, so nobody found the report to be wrong: it keeps its figure.
             if (status == Status.Disputed) incident_.loss = _doubts[id].asserted;
+            // A window in which those who said it can still be proven wrong.
+            incident_.dwellEnd = uint64(block.number) + window(uint8(incident_.rung));
             emit Outranked(id);
         } else {
             if (reading > _voidedAt[gauge][proof]) _voidedAt[gauge][proof] = reading;
@@ -327,15 +367,10 @@ contract Incidents is Registry, ReentrancyGuardTransient {
         _settle(id, pools);
     }
 
-    /// @dev Few steps: behind it lie only those that opened while it was disputed or reported.
     function _unlink(uint256 id, bytes32 gauge) private {
-        uint256 later = latest[gauge];
-        if (later == id) {
-            latest[gauge] = _previous[id];
-            return;
-        }
-        while (_previous[later] != id) later = _previous[later];
-        _previous[later] = _previous[id];
+        uint256 later = _above(id, gauge);
+        if (later == 0) latest[gauge] = _previous[id];
+        else _previous[later] = _previous[id];
     }
 
     /// @dev Leaves at least the `part`-th part of its window for an answer.
@@ -428,10 +463,14 @@ contract Incidents is Registry, ReentrancyGuardTransient {
         if (m.reading > last) revert ReadingTooLate(m.reading, last);
     }
 
-    /// @dev No block may count in two incidents. `earlier` zero has reading zero.
-    function _checkOnset(Measurement calldata m, uint256 earlier) private view {
-        uint64 least = _incidents[earlier].reading;
-        if (m.onset < least) revert OnsetTooEarly(m.onset, least);
+    /// @dev No block may count in two incidents; unpaid reports make room for a proof. Zero has reading zero.
+    function _checkOnset(Measurement calldata m, Rung rung, uint256 id) private {
+        for (uint256 earlier = _previous[id]; m.onset < _incidents[earlier].reading; earlier = _previous[id]) {
+            Incident storage next = _incidents[earlier];
+            bool yields = rung == Rung.Proof && _unpaidReport(next);
+            if (!yields) revert OnsetTooEarly(m.onset, next.reading);
+            _void(earlier, next, true);
+        }
     }
 
     /// @dev The last block in which the gauge was found healthy by those who may say so to `rung`.

@@ -272,11 +272,18 @@ contract Policies is PoliciesBase, IPolicies {
         if (more == 0) return (lost, dueBefore);
 
         uint256 wanted = Math.mulDiv(more, terms.unitDen, terms.unitNum, Math.Rounding.Ceil);
-        // Both are at most `lost`: due is at most floor(lost * unitNum / unitDen).
-        uint128 room = uint128(Due.claimable(terms, lost, lambda));
-        uint256 granted = incidents.consume(incident, p.position, room, uint128(wanted));
+        uint256 granted = _consume(incident, p.position, terms, Due.claimable(terms, lost, lambda), wanted);
         if (granted < wanted) more = Math.mulDiv(granted, terms.unitNum, terms.unitDen);
         due = dueBefore + uint128(more);
+    }
+
+    /// @dev Both amounts are at most what was lost: due is at most floor(lost * unitNum / unitDen).
+    function _consume(uint256 incident, address position, Product memory terms, uint256 room, uint256 wanted)
+        private
+        returns (uint256)
+    {
+        bool whole = terms.registrant != address(0);
+        return incidents.consume(incident, position, whole, uint128(room), uint128(wanted));
     }
 
     /// @dev Where the product takes salvage, only what is given up counts as lost.

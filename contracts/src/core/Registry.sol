@@ -12,18 +12,22 @@ abstract contract Registry is Rungs {
         uint128 value; // at the onset, gauge units
         uint128 paid; // never falls
         uint64 onset; // block
+        uint64 earlier; // the incident of the subject that paid the account before this one did
     }
 
-    /// @dev Incidents of one gauge that `touched` looks back on, and of one subject that `consume` does.
+    /// @dev Incidents of one gauge that a walk from the newest passes at most.
     uint256 public constant LOOK_BACK = 8;
 
     /// @dev Ids run from 1 to `count`. loss <= base; onset < reading; peak is at least the loss fraction.
     mapping(uint256 id => Incident incident) internal _incidents;
-    /// @dev The newest incident of whatever was listed on a subject, voided ones included.
-    mapping(bytes32 subject => uint256 id) private _newestOf;
-    /// @dev The incident of the same subject that was opened before this one, and the subject.
-    mapping(uint256 id => uint256 earlier) private _earlierOf;
-    mapping(uint256 id => bytes32 subject) private _subjectOf;
+    /// @dev In the place of an account: all who were paid, and those who were paid for all holders.
+    address private constant ALL = address(0);
+    address private constant WHOLE = address(1);
+
+    mapping(uint256 id => bytes32 subject) internal _subjectOf;
+    /// @dev The last incident of whatever was listed on a subject that began to pay the account. Nobody but who is paid
+    ///      makes this list longer, so nobody can push a payment out of it.
+    mapping(bytes32 subject => mapping(address account => uint64 id)) private _lastPaid;
     /// @dev What was proven of a position counts only for the onset it was proven from.
     mapping(uint256 id => mapping(address account => Position position)) private _positions;
 
@@ -42,27 +46,20 @@ abstract contract Registry is Rungs {
     }
 
     /// @inheritdoc IIncidents
-    function consume(uint256 id, address account, uint128 lost, uint128 wanted)
+    function consume(uint256 id, address account, bool whole, uint128 lost, uint128 wanted)
         external
         returns (uint128 granted)
     {
         if (msg.sender != policies) revert NotPolicies(msg.sender);
         Incident storage incident_ = _known(id);
         _checkClaims(id, incident_);
-        uint128 paid = _positions[id][account].paid;
-        uint128 paidInAll = incident_.paid;
-        uint256 elsewhere = _paidElsewhere(id, incident_, account);
-        // Both may have been exceeded by what was paid in the dwell before a lower measurement came.
-        uint256 room = Math.min(
-            Math.saturatingSub(lost, paid + elsewhere), Math.saturatingSub(incident_.loss, paidInAll)
-        );
-        granted = uint128(Math.min(wanted, room));
+        granted = uint128(Math.min(wanted, _room(id, incident_, account, whole, lost)));
         if (granted == 0) return 0;
-        paid += granted;
-        paidInAll += granted;
-        _positions[id][account].paid = paid;
+        uint128 paidInAll = incident_.paid + granted;
         incident_.paid = paidInAll;
-        emit PositionPaid(id, account, granted, paid, paidInAll);
+        _pay(id, ALL, granted);
+        if (whole) _pay(id, WHOLE, granted);
+        emit PositionPaid(id, account, whole, granted, _pay(id, account, granted), paidInAll);
     }
 
     /// @inheritdoc IIncidents
@@ -81,11 +78,6 @@ abstract contract Registry is Rungs {
         return _incidents[id];
     }
 
-    /// @dev Puts a new incident behind the others of its subject.
-    function _chain(uint256 id, bytes32 subject) internal {
-        (_subjectOf[id], _earlierOf[id], _newestOf[subject]) = (subject, _newestOf[subject], id);
-    }
-
     function _known(uint256 id) internal view returns (Incident storage incident_) {
         incident_ = _incidents[id];
         if (incident_.status == Status.None) revert UnknownIncident(id);
@@ -97,17 +89,38 @@ abstract contract Registry is Rungs {
         if (msg.sender != incident_.rungContract) revert NotThisRung(incident_.rungContract, msg.sender);
     }
 
+    /// @dev What may still be paid for a position that lost `lost`, or for all holders.
+    function _room(uint256 id, Incident storage incident_, address account, bool whole, uint128 lost)
+        private
+        view
+        returns (uint256)
+    {
+        uint256 own = _positions[id][account].paid + _paidElsewhere(id, incident_, account);
+        // Who is paid for all holders is paid for each of them, and each of them is for a part of all.
+        uint256 all = incident_.paid + _paidElsewhere(id, incident_, whole ? ALL : WHOLE);
+        // Both may have been exceeded by what was paid in the dwell before a lower measurement came.
+        return Math.min(Math.saturatingSub(lost, own), Math.saturatingSub(incident_.loss, all));
+    }
+
+    function _pay(uint256 id, address account, uint128 amount) private returns (uint128 paid) {
+        Position storage p = _positions[id][account];
+        if (p.paid == 0) {
+            bytes32 subject = _subjectOf[id];
+            (p.earlier, _lastPaid[subject][account]) = (_lastPaid[subject][account], uint64(id));
+        }
+        paid = p.paid + amount;
+        p.paid = paid;
+    }
+
     /// @dev What the account was paid for the same loss where it was told by another gauge or trigger of the subject.
     function _paidElsewhere(uint256 id, Incident storage incident_, address account)
         private
         view
         returns (uint256 paid)
     {
-        uint256 other = _newestOf[_subjectOf[id]];
-        for (uint256 i; i < LOOK_BACK && other != 0; ++i) {
-            uint256 part = _positions[other][account].paid;
-            if (part != 0 && _overlap(incident_, _incidents[other])) paid += part;
-            other = _earlierOf[other];
+        uint256 other = _lastPaid[_subjectOf[id]][account];
+        for (; other != 0; other = _positions[other][account].earlier) {
+            if (_overlap(incident_, _incidents[other])) paid += _positions[other][account].paid;
         }
     }
 

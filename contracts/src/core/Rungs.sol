@@ -2,11 +2,12 @@
 pragma solidity ^0.8.27;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {ICatalog} from "../interfaces/ICatalog.sol";
 import {IExtensions} from "../interfaces/IExtensions.sol";
 import {IIncidents, Rung} from "../interfaces/IIncidents.sol";
 import {ILadder, Times} from "../interfaces/ILadder.sol";
-import {IPool} from "../interfaces/IPool.sol";
+import {Booking, IPool} from "../interfaces/IPool.sol";
 
 /// @title What incidents know of the rungs: who serves them, how long each gives for an answer, how much may be open
 ///        on its word, and which payouts wait for the guardian
@@ -40,7 +41,7 @@ abstract contract Rungs is IIncidents, ILadder, IExtensions, AccessManaged {
     mapping(uint8 rung => mapping(address asset => uint256)) public ceiling;
     /// @inheritdoc ILadder
     mapping(uint8 rung => mapping(address asset => uint256)) public openOn;
-    /// @dev The part of an incident's booking in a pool that is in `openOn`.
+    /// @dev What of an incident's booking in a pool is in `openOn`.
     mapping(uint256 id => mapping(address pool => uint256)) private _counted;
 
     constructor(ICatalog catalog_, address authority) AccessManaged(authority) {
@@ -99,18 +100,18 @@ abstract contract Rungs is IIncidents, ILadder, IExtensions, AccessManaged {
         return dwell;
     }
 
-    /// @dev Brings what counts for the rung to what the pools reserve now. Answers whether a rise led above a ceiling;
+    /// @dev Brings what counts for the rung to what the pools can pay now. Answers whether a rise led above a ceiling;
     ///      what is open is never measured against a ceiling that was lowered later.
     function _count(uint256 id, Rung rung_, address[] memory pools) internal returns (bool over) {
         uint8 rung = uint8(rung_);
         for (uint256 i; i < pools.length; ++i) {
             uint256 before = _counted[id][pools[i]];
-            uint256 reserved = IPool(pools[i]).booking(id).reserved;
-            if (reserved == before) continue;
+            (uint256 payable_,) = _payable(id, pools[i]);
+            if (payable_ == before) continue;
             address asset = IPool(pools[i]).asset();
-            uint256 sum = openOn[rung][asset] + reserved - before;
-            (openOn[rung][asset], _counted[id][pools[i]]) = (sum, reserved);
-            if (reserved > before && sum > ceiling[rung][asset]) over = true;
+            uint256 sum = openOn[rung][asset] + payable_ - before;
+            (openOn[rung][asset], _counted[id][pools[i]]) = (sum, payable_);
+            if (payable_ > before && sum > ceiling[rung][asset]) over = true;
         }
     }
 
@@ -124,14 +125,33 @@ abstract contract Rungs is IIncidents, ILadder, IExtensions, AccessManaged {
         }
     }
 
-    /// @dev Whether some pool reserves more than the stated part of what it held when it booked the incident.
+    /// @dev Whether the pools of one asset together can pay more than the stated part of what they held when they
+    ///      booked the incident. One pool alone, which anyone can make, says nothing of the others.
     function _great(uint256 id, address[] memory pools) internal view returns (bool) {
         if (heavyBps == NEVER || guardian == address(0)) return false;
+        address[] memory assets = new address[](pools.length);
+        uint256[] memory payable_ = new uint256[](pools.length);
+        uint256[] memory held = new uint256[](pools.length);
         for (uint256 i; i < pools.length; ++i) {
-            uint128[4] memory limit = IPool(pools[i]).booking(id).limit;
-            uint256 held = uint256(limit[0]) + limit[1] + limit[2] + limit[3];
-            if (IPool(pools[i]).booking(id).reserved * BPS > held * heavyBps) return true;
+            assets[i] = IPool(pools[i]).asset();
+            (uint256 most, uint256 limit) = _payable(id, pools[i]);
+            // At the place of the first pool of the same asset; each place is final once its last pool has added.
+            uint256 k;
+            while (assets[k] != assets[i]) ++k;
+            payable_[k] += most;
+            held[k] += limit;
+        }
+        for (uint256 i; i < pools.length; ++i) {
+            if (payable_[i] * BPS > held[i] * heavyBps) return true;
         }
         return false;
+    }
+
+    /// @dev What a pool can pay for an incident, and what its layers held when it booked it. Cover that a pool sold
+    ///      beyond what it has is nobody's payout.
+    function _payable(uint256 id, address pool) private view returns (uint256 most, uint256 held) {
+        Booking memory b = IPool(pool).booking(id);
+        held = uint256(b.limit[0]) + b.limit[1] + b.limit[2] + b.limit[3];
+        most = Math.min(b.reserved, held + b.ceded);
     }
 }

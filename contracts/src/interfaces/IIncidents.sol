@@ -63,8 +63,14 @@ interface IIncidents {
     event PositionProven(
         uint256 indexed id, address indexed account, uint64 onset, uint256 lost, uint256 value
     );
+    /// @notice `whole`: for all holders, by the cover of a registrant.
     event PositionPaid(
-        uint256 indexed id, address indexed account, uint256 amount, uint256 paidForAccount, uint256 paidInAll
+        uint256 indexed id,
+        address indexed account,
+        bool whole,
+        uint256 amount,
+        uint256 paidForAccount,
+        uint256 paidInAll
     );
     /// @notice Pools reported `amount` gauge units that the curator bore: paid in the dwell for more than was lost.
     event Returned(uint256 indexed id, uint256 amount, uint256 paidInAll);
@@ -87,7 +93,7 @@ interface IIncidents {
     ///         after the gauge's last voided reading.
     error ReadingTooLate(uint256 reading, uint256 last);
     error AlreadyDwelling(uint256 id);
-    /// @notice The onset lies before the reading of the gauge's newest earlier incident.
+    /// @notice Its blocks overlap with those of an incident of the gauge that stands, or lie below too many of them.
     error OnsetTooEarly(uint256 onset, uint256 least);
     /// @notice The reading is not after one that voided an incident of the gauge.
     error ReadingTooEarly(uint256 reading, uint256 least);
@@ -119,9 +125,9 @@ interface IIncidents {
     /// @notice After the dwell, by anyone: void if refuted, delayed if great, Disputed if held, else final. After a
     ///         dispute that nobody decided: final at what was asserted. Settles the booking of every attached pool.
     function finalise(uint256 id) external;
-    /// @notice Takes from what may still be paid for a position that lost `lost`; returns the gauge units
-    ///         granted. Only the policies contract.
-    function consume(uint256 id, address account, uint128 lost, uint128 wanted)
+    /// @notice Takes from what may still be paid for a position that lost `lost`, or for all holders if `whole`;
+    ///         returns the gauge units granted. Only the policies contract.
+    function consume(uint256 id, address account, bool whole, uint128 lost, uint128 wanted)
         external
         returns (uint128 granted);
 
@@ -131,9 +137,10 @@ interface IIncidents {
     function claimWindow() external view returns (uint32);
     function incident(uint256 id) external view returns (Incident memory);
     function count() external view returns (uint256);
-    /// @notice The gauge's newest incident if it dwells, or zero.
-    function dwelling(bytes32 gauge) external view returns (uint256 id);
-    /// @notice The gauge's newest incident that was not voided, or zero.
+    /// @notice The gauge's dwelling incident of the proof rung that reads a block after `onset`, or zero; of two, the
+    ///         one of the earlier blocks. Looks at the last eight in the order of their blocks.
+    function dwelling(bytes32 gauge, uint64 onset) external view returns (uint256 id);
+    /// @notice The gauge's incident of the latest blocks that was not voided, or zero.
     function latest(bytes32 gauge) external view returns (uint256 id);
     /// @notice The best proven loss, at most the position's worth at the onset times the incident's fraction.
     function positionLost(uint256 id, address account) external view returns (uint128);

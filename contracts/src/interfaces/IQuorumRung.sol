@@ -125,7 +125,8 @@ interface IQuorumRung {
         bytes calldata secondSignature
     ) external;
     /// @notice The report's own blocks, proven: slashed if base or loss are off by more than a hundredth of the proven
-    ///         base, and the incident then takes the proven loss. Not for enumerated gauges, whose holders a prover picks.
+    ///         base, and an incident that is still open takes the proven loss. Not for enumerated gauges, whose holders a
+    ///         prover picks.
     function contradict(uint256 id, GaugeSpec calldata spec, Evidence calldata evidence) external;
 
     /// @notice Names the root of what each position lost; it stands after one window, or at once when no strike is left.

@@ -21,6 +21,8 @@ contract Salvage is ISalvage, ReentrancyGuardTransient {
 
     /// @inheritdoc ISalvage
     uint256 public constant duration = 7 days;
+    /// @inheritdoc ISalvage
+    uint256 public constant patience = 365 days;
     uint256 private constant BPS = 10_000;
 
     ICatalog public immutable catalog;
@@ -61,20 +63,20 @@ contract Salvage is ISalvage, ReentrancyGuardTransient {
         Lot storage l = _lots[policy][incident];
         uint128 assigned_ = l.assigned;
         if (assigned_ == 0) revert NothingAssigned(policy, incident);
-        if (l.since != 0) revert AlreadyTaken(policy, incident);
         Incident memory known = incidents.incident(incident);
+        (uint128 behind, uint128 taken) = (0, 0);
         if (known.status != Status.Voided) {
             bool over = known.status == Status.Final && block.timestamp > known.claimsEnd;
             if (!over) revert ClaimsOpen(incident, known.claimsEnd);
-            l.taken = _paidFor(policy, incident, l, known);
-            // Money is recovered for closed bookings alone.
-            if (l.taken != 0 && !IPool(l.pool).booking(incident).closed) {
-                IPoolDesk(l.pool).closeBooking(incident);
-            }
+            (behind, taken) = _paidFor(policy, incident, l, known);
         }
-        l.since = uint40(block.timestamp);
-        emit Taken(policy, incident, l.taken, assigned_ - l.taken);
-        _send(l.token, l.position, assigned_ - l.taken);
+        uint128 back = assigned_ - behind - l.returned;
+        uint128 more = taken - l.taken;
+        if (back == 0 && more == 0) revert AlreadyTaken(policy, incident);
+        l.since = _started(l, more);
+        (l.taken, l.returned) = (taken, l.returned + back);
+        emit Taken(policy, incident, taken, l.returned, l.since);
+        _send(l.token, l.position, back);
     }
 
     /// @inheritdoc ISalvage
@@ -138,20 +140,37 @@ contract Salvage is ISalvage, ReentrancyGuardTransient {
     ///      assigned; of them the part that was paid of what is due, rounded down, for who gave them up.
     function _paidFor(uint256 policy, uint256 incident, Lot storage l, Incident memory known)
         private
-        view
-        returns (uint128)
+        returns (uint128 behind, uint128 taken)
     {
         (uint128 due, uint128 paid) = policies.settlement(policy, incident);
-        if (paid == 0) return 0;
+        if (due == 0) return (0, 0);
+        // Money is recovered for closed bookings alone, and what they release pays short claims.
+        if (!IPool(l.pool).booking(incident).closed) IPoolDesk(l.pool).closeBooking(incident);
+        if (paid != due) {
+            // Whatever it fails for, what it would have paid keeps its tokens here.
+            try policies.settle(policy, incident) {} catch {}
+            (, paid) = policies.settlement(policy, incident);
+        }
         Product memory terms = catalog.product(l.product);
         uint256 lambda = Due.lambda(known.loss, known.base);
         uint256 units = Math.mulDiv(due, terms.unitDen, terms.unitNum, Math.Rounding.Ceil);
         // Something is due, so the fraction is not zero.
         uint256 payable_ =
             Math.mulDiv(units, lambda, Due.fraction(lambda, terms.deductibleBps), Math.Rounding.Ceil);
-        uint256 behind =
-            Math.min(l.assigned, Math.mulDiv(payable_, BPS, terms.lossCapBps, Math.Rounding.Ceil));
-        return uint128(Math.mulDiv(behind, paid, due));
+        behind =
+            uint128(Math.min(l.assigned, Math.mulDiv(payable_, BPS, terms.lossCapBps, Math.Rounding.Ceil)));
+        // What nobody paid for in all that time is sold for the claims that are short.
+        if (block.timestamp > known.claimsEnd + patience) return (behind, behind);
+        taken = uint128(Math.mulDiv(behind, paid, due));
+    }
+
+    /// @dev When the auction of a lot that grows by `more` would have begun, so that the price of what was there is
+    ///      that of before and of what is new par; rounded up, for the pool.
+    function _started(Lot storage l, uint256 more) private view returns (uint40) {
+        uint256 left = l.taken - l.sold;
+        if (left == 0 || l.since == 0) return uint40(block.timestamp);
+        uint256 passed = Math.min(block.timestamp - l.since, duration);
+        return uint40(block.timestamp - passed * left / (left + more));
     }
 
     function _checkClaimable(uint256 incident, bytes32 gauge) private view {

@@ -196,9 +196,8 @@ contract ProofRung is IProofRung, ReentrancyGuardTransient {
         if (lambda < spec.threshold) revert BelowThreshold(lambda, spec.threshold);
 
         Measurement memory m = _measurement(a.time, next.time, loss, onset, b);
-        id = incidents.dwelling(gauge);
-        // Behind the reading of a refuted incident, a loss is one of its own; `open` sees to it.
-        if (id == 0 || a.number >= _measures[id].reading.number) {
+        id = incidents.dwelling(gauge, a.number);
+        if (id == 0) {
             id = incidents.open(gauge, Rung.Proof, msg.sender, m);
             _keep(id, onset, b);
         } else {

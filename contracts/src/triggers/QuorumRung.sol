@@ -105,9 +105,12 @@ contract QuorumRung is QuorumPositions {
         Incident memory incident = _over(id);
         // The one that is farther from the decision loses; a tie is nobody's. Without a challenge zero stands for it.
         bool wrong = 2 * uint256(incident.loss) < uint256(r.highest) + r.loss;
+        // Evidence may still come.
         if (!wrong && incident.status == Status.Final && block.timestamp <= incident.claimsEnd) {
-            // Evidence may still come.
             revert ClaimsOpen(id, incident.claimsEnd);
+        }
+        if (!wrong && incident.status == Status.Voided && block.number <= incident.dwellEnd) {
+            revert StillOpen(id, uint8(incident.status));
         }
         emit Settled(id, r.digest, wrong);
         _free(r, wrong, r.challenger);
@@ -166,7 +169,6 @@ contract QuorumRung is QuorumPositions {
         PostedReport storage r = _posted[id];
         if (r.signers.length == 0) revert AlreadySettled(id);
         Incident memory incident = incidents.incident(id);
-        if (incident.status == Status.Voided) revert NotOpen(id, uint8(incident.status));
         bytes32 gauge = keccak256(abi.encode(spec));
         if (gauge != incident.gauge) revert WrongGauge(incident.gauge, gauge);
         if (spec.form == Form.Enumerated) revert WrongForm(uint8(spec.form));

@@ -177,21 +177,86 @@ contract SalvageTest is Fixture {
         assertApproxEqAbs(salvage.lot(policy, incident).taken, 20_000e6, 3);
     }
 
-    /// @dev Tokens for what the pool could not pay go back; what is sold fills the claims first.
-    function test_a_pool_in_shortfall_takes_no_more_than_it_paid_for() public {
+    /// @dev Alice is due more than the pool has.
+    function _short() private returns (uint256 paid, uint256 due) {
         pool = makePool(usd, 20_000e6);
         underwrite(pool, product, 100_000e6);
         _final(100_000e6, 0);
         _assign(100_000e6);
-        uint256 paid = policies.settle(policy, incident);
-        assertLt(paid, 70_000e6);
+        paid = policies.settle(policy, incident);
+        (due,) = policies.settlement(policy, incident);
+        assertLt(paid, due);
+    }
+
+    /// @dev Else who is paid in full later on would have kept a part of the tokens.
+    function test_a_pool_in_shortfall_keeps_the_tokens_for_what_is_still_due() public {
+        (uint256 paid, uint256 due) = _short();
         _take();
-        (uint128 due,) = policies.settlement(policy, incident);
         uint256 taken = salvage.lot(policy, incident).taken;
         assertEq(taken, 100_000e6 * paid / due);
-        assertEq(share.balanceOf(alice), 100_000e6 - taken);
+        assertEq(share.balanceOf(alice), 0);
+        expectRevert(abi.encodeWithSelector(ISalvage.AlreadyTaken.selector, policy, incident));
+        salvage.take(policy, incident);
+        // What is sold fills the claims first, and `take` settles by itself.
         _buyLot(1_000e6, 1_000e6);
-        assertEq(policies.settle(policy, incident), 1_000e6, "claims before capital");
+        salvage.take(policy, incident);
+        (, uint256 now_) = policies.settlement(policy, incident);
+        assertEq(now_, paid + 1_000e6, "claims before capital");
+        assertEq(salvage.lot(policy, incident).taken, 100_000e6 * now_ / due);
+        usd.mint(keeper, due);
+        vm.startPrank(keeper);
+        usd.approve(address(pool), due);
+        pool.recover(incident, due - now_);
+        vm.stopPrank();
+        salvage.take(policy, incident);
+        assertEq(salvage.lot(policy, incident).taken, 100_000e6);
+        assertEq(share.balanceOf(alice), 0, "paid in full");
+    }
+
+    /// @dev What is freed when the booking is closed is paid before the tokens are parted.
+    function test_take_closes_and_settles_first() public {
+        pool = makePool(usd, 25_000e6);
+        underwrite(pool, product, 120_000e6);
+        buy(pool, product, bob, 20_000e6);
+        _final(100_000e6, 0);
+        _assign(100_000e6);
+        uint256 paid = policies.settle(policy, incident);
+        _take();
+        (, uint256 now_) = policies.settlement(policy, incident);
+        assertGt(now_, paid, "bob never claimed");
+        (uint256 due,) = policies.settlement(policy, incident);
+        assertEq(salvage.lot(policy, incident).taken, 100_000e6 * now_ / due);
+    }
+
+    function test_what_is_never_paid_for_is_sold_for_the_short_claims() public {
+        _short();
+        _take();
+        vm.warp(uint256(incidents.incident(incident).claimsEnd) + 365 days + 1);
+        salvage.take(policy, incident);
+        assertEq(salvage.lot(policy, incident).taken, 100_000e6);
+        expectRevert(abi.encodeWithSelector(ISalvage.AlreadyTaken.selector, policy, incident));
+        salvage.take(policy, incident);
+    }
+
+    /// @dev A unit that is paid late lifts the price of the rest by no more than its own part.
+    function test_what_joins_a_lot_late_does_not_begin_its_auction_anew() public {
+        (uint256 paid,) = _short();
+        _take();
+        uint256 left = salvage.lot(policy, incident).taken;
+        vm.warp(block.timestamp + 7 days);
+        assertEq(salvage.price(policy, incident, uint128(left)), 0);
+        usd.mint(keeper, left);
+        vm.startPrank(keeper);
+        usd.approve(address(pool), left);
+        pool.recover(incident, paid / 100);
+        vm.stopPrank();
+        salvage.take(policy, incident);
+        uint256 taken = salvage.lot(policy, incident).taken;
+        assertGt(taken, left);
+        // Rounded up to a second of the auction.
+        uint256 price = salvage.price(policy, incident, uint128(taken));
+        assertGe(price, taken - left);
+        assertLe(price, taken - left + taken / 7 days + 1);
     }
 
     // ----- tokens that misbehave -----

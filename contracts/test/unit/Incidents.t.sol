@@ -110,7 +110,7 @@ contract IncidentsTest is Fixture {
         assertEq(incident.dwellEnd, block.number + DWELL);
         assertEq(incident.spanEnd, block.number + 8 * DWELL);
         assertEq(incident.peak, 0.5e18);
-        assertEq(incidents.dwelling(gauge), id);
+        assertEq(incidents.dwelling(gauge, 0), id);
         assertEq(incidents.latest(gauge), id);
         Spy.Call memory call = pool.last();
         assertFalse(call.settled);
@@ -307,7 +307,7 @@ contract IncidentsTest is Fixture {
         incidents.finalise(1);
         assertEq(_status(1), uint256(Status.Voided));
         assertEq(incidents.latest(gauge), 0);
-        assertEq(incidents.dwelling(gauge), 0);
+        assertEq(incidents.dwelling(gauge, 0), 0);
         assertTrue(pool.last().settled);
         expectRevert(abi.encodeWithSelector(IIncidents.IncidentNotOpen.selector, 1, Status.Voided));
         incidents.recordPosition(1, alice, 1, 1);
@@ -389,15 +389,15 @@ contract IncidentsTest is Fixture {
     function test_consumesUpToThePositionAndTheIncident() public {
         _open(ONSET, ONSET + 1, 500);
         vm.startPrank(keeper);
-        assertEq(incidents.consume(1, alice, 300, 200), 200);
-        assertEq(incidents.consume(1, alice, 300, 200), 100);
-        assertEq(incidents.consume(1, alice, 300, 200), 0);
+        assertEq(incidents.consume(1, alice, false, 300, 200), 200);
+        assertEq(incidents.consume(1, alice, false, 300, 200), 100);
+        assertEq(incidents.consume(1, alice, false, 300, 200), 0);
         assertEq(incidents.positionPaid(1, alice), 300);
-        assertEq(incidents.consume(1, bob, 400, 400), 200);
+        assertEq(incidents.consume(1, bob, false, 400, 400), 200);
         assertEq(incidents.incident(1).paid, 500);
         vm.stopPrank();
         expectRevert(abi.encodeWithSelector(IIncidents.NotPolicies.selector, address(this)));
-        incidents.consume(1, alice, 300, 200);
+        incidents.consume(1, alice, false, 300, 200);
     }
 
     function testFuzz_neverGrantsMoreThanTheLoss(uint128[8] memory lost, uint128[8] memory wanted) public {
@@ -405,8 +405,8 @@ contract IncidentsTest is Fixture {
         vm.startPrank(keeper);
         uint256 granted;
         for (uint160 i; i < 8; ++i) {
-            granted += incidents.consume(1, address(i / 2), lost[i] % 400, wanted[i] % 400);
-            assertLe(incidents.positionPaid(1, address(i / 2)), 399);
+            granted += incidents.consume(1, address(2 + i / 2), false, lost[i] % 400, wanted[i] % 400);
+            assertLe(incidents.positionPaid(1, address(2 + i / 2)), 399);
         }
         assertLe(granted, 500);
         assertEq(incidents.incident(1).paid, granted);
@@ -416,7 +416,7 @@ contract IncidentsTest is Fixture {
     function test_whatTheCuratorBoreIsReturned() public {
         _open(ONSET, ONSET + 1, 500);
         vm.prank(keeper);
-        incidents.consume(1, alice, 300, 300);
+        incidents.consume(1, alice, false, 300, 300);
         pool.set(120, false);
         incidents.revise(1, _m(ONSET, ONSET + 2, 200));
         assertEq(incidents.incident(1).paid, 180);
@@ -432,7 +432,7 @@ contract IncidentsTest is Fixture {
         uint256 end = incidents.incident(1).claimsEnd;
         vm.warp(end);
         vm.prank(keeper);
-        assertEq(incidents.consume(1, alice, 300, 100), 100);
+        assertEq(incidents.consume(1, alice, false, 300, 100), 100);
         incidents.recordPosition(1, alice, 1, 1000);
         vm.warp(end + 1);
         bytes memory reason = abi.encodeWithSelector(IIncidents.ClaimsOver.selector, 1, end);
@@ -440,7 +440,7 @@ contract IncidentsTest is Fixture {
         incidents.recordPosition(1, alice, 2, 1000);
         vm.prank(keeper);
         expectRevert(reason);
-        incidents.consume(1, alice, 300, 100);
+        incidents.consume(1, alice, false, 300, 100);
     }
 
     function test_positionsAreCappedByTheIncident() public {

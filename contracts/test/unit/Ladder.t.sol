@@ -75,7 +75,7 @@ contract LadderTest is LadderFixture {
         assertEq(pool.booking(id).reserved, 500);
         assertTrue(pool.last().settled);
         vm.prank(keeper);
-        assertEq(incidents.consume(id, alice, 500, 500), 200);
+        assertEq(incidents.consume(id, alice, false, 500, 500), 200);
     }
 
     function test_lowestChallengeCounts() public {
@@ -270,7 +270,7 @@ contract LadderTest is LadderFixture {
         holdBy(Rung.Quorum, report, 200);
         dispute(report);
         vm.prank(keeper);
-        incidents.consume(report, alice, 10, 10);
+        incidents.consume(report, alice, false, 10, 10);
         expectRevert(abi.encodeWithSelector(IIncidents.OnsetTooEarly.selector, ONSET + 1, ONSET + 5));
         openBy(Rung.Proof, gauge, ONSET + 1, ONSET + 2, 500);
     }
@@ -290,6 +290,104 @@ contract LadderTest is LadderFixture {
         incidents.finalise(id);
         assertEq(status(report), uint256(Status.Final));
         assertEq(status(id), uint256(Status.Final));
+    }
+
+    function _finalProof(uint64 onset, uint64 reading) private returns (uint256 id) {
+        id = openBy(Rung.Proof, gauge, onset, reading, 500);
+        dispute(id);
+        assertEq(status(id), uint256(Status.Final));
+    }
+
+    function _revise(Rung rung_, uint256 id, uint64 onset, uint64 reading, uint128 loss) private {
+        vm.prank(who(rung_));
+        incidents.revise(id, m(onset, reading, loss));
+    }
+
+    /// @dev The later proof stands on top of the report; the report keeps nothing out all the same.
+    function test_proofOfTheReportsBlocksCountsBelowALaterProof() public {
+        uint256 report = openBy(Rung.Quorum, gauge, ONSET, ONSET + 5, 900);
+        uint256 later = openBy(Rung.Proof, gauge, ONSET + 5, ONSET + 7, 500);
+        expectRevert(abi.encodeWithSelector(IIncidents.AlreadyDwelling.selector, later));
+        openBy(Rung.Proof, gauge, ONSET + 1, ONSET + 3, 500);
+        dispute(later);
+        vm.expectEmit(true, true, true, true, address(incidents));
+        emit ILadder.Outranked(report);
+        uint256 id = openBy(Rung.Proof, gauge, ONSET + 1, ONSET + 3, 500);
+        assertEq(status(report), uint256(Status.Voided));
+        assertEq(pool.booking(report).reserved, 0);
+        assertEq(incidents.latest(gauge), later);
+        dispute(id);
+        assertEq(status(id), uint256(Status.Final));
+    }
+
+    function test_revisedProofTakesThePlaceOfReportsBeforeIt() public {
+        uint256 report = openBy(Rung.Quorum, gauge, ONSET, ONSET + 5, 900);
+        uint256 id = openBy(Rung.Proof, gauge, ONSET + 5, ONSET + 7, 500);
+        _revise(Rung.Proof, id, ONSET + 4, ONSET + 7, 600);
+        assertEq(status(report), uint256(Status.Voided));
+        assertEq(incidents.incident(id).onset, ONSET + 4);
+    }
+
+    /// @dev A report of later blocks stays beside an earlier proof until the proof reads them too.
+    function test_proofTakesThePlaceOfALaterReportOnceItReadsItsBlocks() public {
+        uint256 report = openBy(Rung.Quorum, gauge, ONSET + 5, ONSET + 9, 900);
+        uint256 id = openBy(Rung.Proof, gauge, ONSET, ONSET + 2, 500);
+        assertEq(incidents.latest(gauge), report);
+        _revise(Rung.Proof, id, ONSET, ONSET + 5, 400);
+        assertEq(status(report), uint256(Status.Dwelling));
+        _revise(Rung.Proof, id, ONSET, ONSET + 6, 300);
+        assertEq(status(report), uint256(Status.Voided));
+        assertEq(incidents.latest(gauge), id);
+    }
+
+    function test_whatWasPaidOnALaterReportStopsAProof() public {
+        uint256 report = openBy(Rung.Quorum, gauge, ONSET + 5, ONSET + 9, 900);
+        holdBy(Rung.Quorum, report, 200);
+        dispute(report);
+        vm.prank(keeper);
+        incidents.consume(report, alice, false, 10, 10);
+        uint256 id = openBy(Rung.Proof, gauge, ONSET, ONSET + 2, 500);
+        expectRevert(abi.encodeWithSelector(IIncidents.RevisionBackwards.selector, id, ONSET, ONSET + 6));
+        _revise(Rung.Proof, id, ONSET, ONSET + 6, 300);
+        _revise(Rung.Proof, id, ONSET, ONSET + 5, 300);
+    }
+
+    /// @dev What was decided of later blocks keeps no loss of earlier ones out, whoever tells it.
+    function test_earlierLossesCountBelowAFinalProof() public {
+        uint256 later = _finalProof(ONSET + 10, ONSET + 12);
+        expectRevert(abi.encodeWithSelector(IIncidents.OnsetTooEarly.selector, ONSET + 9, ONSET + 12));
+        openBy(Rung.Proof, gauge, ONSET + 9, ONSET + 11, 500);
+        uint256 report = openBy(Rung.Quorum, gauge, ONSET + 6, ONSET + 8, 500);
+        uint256 id = openBy(Rung.Proof, gauge, ONSET, ONSET + 2, 500);
+        assertEq(incidents.latest(gauge), later);
+        assertEq(incidents.dwelling(gauge, ONSET + 1), id);
+        assertEq(incidents.dwelling(gauge, ONSET + 2), 0);
+        // No block counts twice.
+        expectRevert(abi.encodeWithSelector(IIncidents.AlreadyDwelling.selector, id));
+        openBy(Rung.Proof, gauge, ONSET + 1, ONSET + 3, 500);
+        expectRevert(
+            abi.encodeWithSelector(IIncidents.RevisionBackwards.selector, report, ONSET + 6, ONSET + 11)
+        );
+        _revise(Rung.Quorum, report, ONSET + 6, ONSET + 11, 600);
+        expectRevert(abi.encodeWithSelector(IIncidents.OnsetTooEarly.selector, ONSET + 1, ONSET + 2));
+        _revise(Rung.Quorum, report, ONSET + 1, ONSET + 8, 600);
+        // A later block may still answer it, up to the blocks that are another's.
+        _revise(Rung.Quorum, report, ONSET + 6, ONSET + 10, 400);
+        _revise(Rung.Proof, id, ONSET, ONSET + 3, 0);
+        dispute(id);
+        assertEq(status(id), uint256(Status.Voided));
+        uint64 time = incidents.incident(report).onsetTime;
+        assertTrue(incidents.touched(gauge, time, time));
+    }
+
+    function test_earlierLossesAreLookedForBehindAtMostEight() public {
+        for (uint64 i = 1; i < 9; ++i) {
+            _finalProof(ONSET + 10 * i, ONSET + 10 * i + 1);
+        }
+        openBy(Rung.Proof, gauge, ONSET + 4, ONSET + 6, 500);
+        _finalProof(ONSET + 90, ONSET + 91);
+        expectRevert(abi.encodeWithSelector(IIncidents.OnsetTooEarly.selector, ONSET, ONSET + 11));
+        openBy(Rung.Proof, gauge, ONSET, ONSET + 2, 500);
     }
 
     function test_reportsStandAboveNoProof() public {

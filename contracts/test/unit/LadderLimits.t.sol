@@ -122,6 +122,21 @@ contract CeilingsTest is LadderFixture {
         incidents.setCeiling(QUORUM, address(usd), 1);
     }
 
+    /// @dev Anyone can make a pool that sells more than it could ever pay.
+    function test_coverBeyondItsCapitalFillsNoCeiling() public {
+        _join(address(usd), 1);
+        uint256 id = openBy(Rung.Quorum, gauge, ONSET, ONSET + 1, 999);
+        assertEq(_open(), 1000);
+        assertFalse(incidents.held(id));
+        vm.prank(who(Rung.Quorum));
+        incidents.revise(id, m(ONSET, ONSET + 2, 500));
+        assertEq(_open(), 501);
+        dispute(id);
+        vm.warp(incidents.incident(id).claimsEnd + uint256(1));
+        incidents.release(id);
+        assertEq(_open(), 0);
+    }
+
     // ----- one position told by several -----
 
     function _triggerOnTheVault() private returns (bytes32) {
@@ -130,9 +145,48 @@ contract CeilingsTest is LadderFixture {
         return catalog.listTrigger(t);
     }
 
+    /// @dev Any number of incidents of one subject may be opened in between.
+    function test_nobodyPushesAPaymentOutOfSight() public {
+        bytes32 canary = _triggerOnTheVault();
+        uint256 proof = openBy(Rung.Proof, gauge, ONSET, ONSET + 1, 500);
+        assertEq(_paid(proof, alice, 300), 300);
+        for (uint64 i = 1; i < 12; ++i) {
+            Trigger memory t = triggerOf(CANARY_AND_QUORUM);
+            (t.claims, t.threshold) = (catalog.gaugeInfo(gauge).subject, 0.1e18 + i);
+            openBy(Rung.Canary, catalog.listTrigger(t), ONSET, ONSET + 1, 500);
+        }
+        uint256 probe = openBy(Rung.Canary, canary, ONSET, ONSET + 1, 500);
+        assertEq(_paid(probe, alice, 300), 0);
+        assertEq(_paid(probe, bob, 300), 300);
+    }
+
+    function _paidForAll(uint256 id, uint128 wanted) private returns (uint128) {
+        vm.prank(keeper);
+        return incidents.consume(id, keeper, true, 500, wanted);
+    }
+
+    /// @dev Who is insured for all holders is paid for each of them, wherever they are insured.
+    function test_whatPaysForAllHoldersPaysForEachOfThem() public {
+        uint256 proof = openBy(Rung.Proof, gauge, ONSET, ONSET + 1, 500);
+        uint256 probe = openBy(Rung.Canary, _triggerOnTheVault(), ONSET, ONSET + 1, 500);
+        assertEq(_paidForAll(proof, 450), 450);
+        assertEq(_paid(probe, alice, 300), 50);
+        assertEq(_paid(probe, bob, 300), 0);
+        assertEq(_paidForAll(proof, 50), 0, "alice has the rest");
+        assertEq(_paid(proof, bob, 300), 50, "of the incident's own loss");
+    }
+
+    function test_whatEachHolderWasPaidIsNotPaidForAll() public {
+        uint256 proof = openBy(Rung.Proof, gauge, ONSET, ONSET + 1, 500);
+        uint256 probe = openBy(Rung.Canary, _triggerOnTheVault(), ONSET, ONSET + 1, 500);
+        assertEq(_paid(probe, alice, 200), 200);
+        assertEq(_paid(probe, bob, 200), 200);
+        assertEq(_paidForAll(proof, 500), 100);
+    }
+
     function _paid(uint256 id, address account, uint128 wanted) private returns (uint128) {
         vm.prank(keeper);
-        return incidents.consume(id, account, 300, wanted);
+        return incidents.consume(id, account, false, 300, wanted);
     }
 
     function test_onePositionIsPaidOnceByGaugeCanaryAndQuorum() public {
@@ -237,6 +291,26 @@ contract GuardianTest is LadderFixture {
         uint256 id = openBy(Rung.Proof, gauge, ONSET, ONSET + 1, 500);
         dispute(id);
         assertEq(status(id), uint256(Status.Final));
+    }
+
+    /// @dev A pool of one's own that loses everything makes no payout of the others great.
+    function test_aHollowPoolMakesNothingGreat() public {
+        _join(address(usd), 1);
+        uint256 id = openBy(Rung.Proof, gauge, ONSET, ONSET + 1, 400);
+        dispute(id);
+        assertEq(status(id), uint256(Status.Final));
+    }
+
+    function test_poolsOfOneAssetAreGreatTogether() public {
+        _join(address(usd), 3000);
+        // 2,000 of 4,000.
+        uint256 id = openBy(Rung.Proof, gauge, ONSET, ONSET + 1, 1000);
+        dispute(id);
+        assertEq(status(id), uint256(Status.Final));
+        _join(address(wording), 1500);
+        id = openBy(Rung.Proof, gauge, ONSET + 1, ONSET + 2, 751);
+        dispute(id);
+        assertEq(status(id), uint256(Status.Dwelling), "of the other asset");
     }
 
     function test_withoutAGuardianNothingWaits() public {

@@ -283,6 +283,7 @@ contract QuorumJudgementTest is Quorums {
         finalise(id);
         rung.assertLoss(vaultSpec(), evidenceOf(vaultSpec(), a, a + 1));
         assertEq(_status(id), uint256(Status.Voided));
+        vm.roll(uint256(incidents.incident(id).dwellEnd) + 1);
         quorum.settle(id);
         _assertFree();
         quorum.resolve(id, 0);
@@ -483,12 +484,39 @@ contract QuorumJudgementTest is Quorums {
         quorum.contradict(id, spec, none);
     }
 
-    function test_voidedReportsAreNotContradicted() public {
+    function test_voidedReportsAreStillContradicted() public {
         (uint256 id, Evidence memory evidence) = _reported(BASE, BASE);
         challenge(bob, id, 0);
         decide(id, 0);
-        expectRevert(abi.encodeWithSelector(IQuorumRung.NotOpen.selector, id, uint8(Status.Voided)));
         _contradict(id, evidence);
+        _assertSlashed(keeper);
+        assertEq(_status(id), uint256(Status.Voided));
+    }
+
+    /// @dev Who signed a lie cannot save the bonds by proving a small part of the loss himself.
+    function test_outrankedReportsAreStillContradicted() public {
+        (uint256 id, Evidence memory evidence) = _reported(BASE, BASE);
+        Incident memory incident = incidents.incident(id);
+        rung.assertLoss(vaultSpec(), evidenceOf(vaultSpec(), incident.onset, incident.onset + 1));
+        assertEq(_status(id), uint256(Status.Voided));
+        expectRevert(abi.encodeWithSelector(IQuorumRung.StillOpen.selector, id, uint8(Status.Voided)));
+        quorum.settle(id);
+        vm.roll(incidents.incident(id).dwellEnd);
+        expectRevert(abi.encodeWithSelector(IQuorumRung.StillOpen.selector, id, uint8(Status.Voided)));
+        quorum.settle(id);
+        _contradict(id, evidence);
+        _assertSlashed(keeper);
+        assertEq(incidents.incident(id).loss, BASE, "nothing but the bonds");
+    }
+
+    /// @dev Nobody found it to be wrong, so the bonds are free once nobody can any more.
+    function test_outrankedReportsAreFreeAfterAWindow() public {
+        (uint256 id,) = _reported(BASE, LOSS);
+        Incident memory incident = incidents.incident(id);
+        rung.assertLoss(vaultSpec(), evidenceOf(vaultSpec(), incident.onset, incident.onset + 1));
+        vm.roll(uint256(incidents.incident(id).dwellEnd) + 1);
+        quorum.settle(id);
+        _assertNoSlash();
     }
 
     // ----- helpers -----

@@ -49,6 +49,18 @@ pub struct Booking {
     pub products: BTreeMap<B256, BookedProduct>,
 }
 
+impl Booking {
+    /// What the layers held when the incident was booked.
+    pub fn held(&self) -> U256 {
+        self.limit.iter().copied().map(U256::from).sum()
+    }
+
+    /// What the pool can pay: cover that it sold beyond what it has is nobody's payout.
+    pub fn payable(&self) -> u128 {
+        self.held().to_u128().map_or(self.reserved, |held| held.min(self.reserved))
+    }
+}
+
 /// One product in a booking.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BookedProduct {

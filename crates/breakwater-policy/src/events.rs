@@ -120,6 +120,7 @@ pub enum Event {
     PositionPaid {
         id: u64,
         account: Address,
+        whole: bool,
         amount: u128,
         paid_for_account: u128,
         paid_in_all: u128,

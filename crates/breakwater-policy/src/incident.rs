@@ -11,7 +11,7 @@ use crate::events::Event;
 use crate::ladder::Doubt;
 use crate::measure::lambda;
 use crate::refusal::Refusal;
-use crate::registry::Position;
+use crate::registry::{Payee, Position};
 use crate::terms::GaugeInfo;
 use crate::world::World;
 
@@ -21,7 +21,7 @@ pub const SPAN: u64 = 8;
 pub const ANSWER: u64 = 4;
 /// The part of the threshold by which a revision behind the span must move the loss fraction.
 pub const STEP: u64 = 8;
-/// Incidents of one gauge that [`Incidents::touched`] looks back on, and of one subject that the register does.
+/// Incidents of one gauge that a walk from the latest passes at most.
 pub const LOOK_BACK: usize = 8;
 
 /// Which step of the ladder asserts.
@@ -109,12 +109,10 @@ pub struct Incident {
     pub paid: u128,
     /// The highest loss fraction that it has had, wad.
     pub peak: U256,
-    /// The gauge's incident before this one that was not voided, or zero.
+    /// The gauge's incident of the blocks before this one's that was not voided, or zero.
     pub previous: u64,
     /// The subject of its gauge or trigger.
     pub subject: B256,
-    /// The incident of the subject that was opened before it, or zero.
-    pub earlier: u64,
     /// What goes beyond the word of its rung.
     pub doubt: Doubt,
 }
@@ -124,14 +122,17 @@ pub struct Incident {
 pub struct Incidents {
     /// Id n is at n − 1.
     pub list: Vec<Incident>,
-    /// The gauge's newest incident that was not voided.
+    /// The gauge's incident of the latest blocks that was not voided.
     pub latest: BTreeMap<B256, u64>,
     /// The highest reading that voided an incident of the gauge: of the proof rung (true) and of the others.
     pub voided_at: BTreeMap<(B256, bool), Block>,
     /// By (incident, account).
     pub positions: BTreeMap<(u64, Address), Position>,
-    /// The newest incident of a subject, voided ones included.
-    pub newest: BTreeMap<B256, u64>,
+    /// The last incident of a subject that began to pay an account, and in the place of the account everybody or
+    /// those who were paid for all holders.
+    pub last_paid: BTreeMap<(B256, Payee), u64>,
+    /// What they were paid, gauge units, and the incident of the subject that paid them before.
+    pub payees: BTreeMap<(u64, Payee), (u128, u64)>,
     /// What of an incident's booking in a pool counts towards the ceiling of its rung.
     pub counted: BTreeMap<(u64, Address), u128>,
     /// Sum of what counts, by rung and asset.
@@ -229,9 +230,7 @@ impl World {
         }
         check_shape(cx, &measured)?;
         self.check_span(&gauge, rung, &measured)?;
-        self.make_room(cx, &gauge, rung, &measured)?;
-        let previous = self.incidents.latest_of(&gauge);
-        self.check_onset(previous, &measured)?;
+        self.place(cx, &gauge, rung, &measured)?;
         let least = self.healthy_at(&gauge, rung);
         if measured.reading <= least {
             return Err(Refusal::ReadingTooEarly { reading: measured.reading, least });
@@ -264,10 +263,13 @@ impl World {
         rung_contract: Address,
     ) -> u64 {
         let Event::Opened { id, gauge, rung, opener, measured, dwell_end } = *event else { return 0 };
-        let previous = self.incidents.latest_of(&gauge);
-        self.incidents.latest.insert(gauge, id);
         let subject = self.gauges.get(&gauge).map(|info| info.subject).unwrap_or_default();
-        let earlier = self.incidents.newest.insert(subject, id).unwrap_or_default();
+        let (mut above, mut previous) = (0, self.incidents.latest_of(&gauge));
+        // They lie in the order of their blocks, which nothing that stands shares with it.
+        while let Some(later) = self.incidents.get(previous).filter(|x| measured.onset < x.measured.reading) {
+            (above, previous) = (previous, later.previous);
+        }
+        self.incidents.put_below(above, &gauge, id);
         self.incidents.list.push(Incident {
             gauge,
             measured,
@@ -284,7 +286,6 @@ impl World {
             peak: measured.fraction(),
             previous,
             subject,
-            earlier,
             doubt: Doubt::default(),
         });
         id
@@ -301,14 +302,13 @@ impl World {
             return Err(Refusal::SpanOver { id, span_end, head: cx.block });
         }
         let (onset, reading, old) = (measured.onset, measured.reading, incident.measured);
-        // What was read behind a later incident's onset is that one's.
-        let later = reading > old.reading && self.incidents.latest_of(&incident.gauge) != id;
-        if onset > old.onset || (onset < old.onset && !raises) || reading < old.reading || later {
+        let backwards = onset > old.onset || (onset < old.onset && !raises) || reading < old.reading;
+        if backwards || self.meets(cx, id, reading)? {
             return Err(Refusal::RevisionBackwards { id, onset, reading });
         }
         if raises {
             self.check_span(&incident.gauge, incident.rung, &measured)?;
-            self.check_onset(incident.previous, &measured)?;
+            self.check_onset(cx, id, &measured)?;
         }
         let same =
             (onset, reading, measured.loss, measured.base) == (old.onset, old.reading, old.loss, old.base);
@@ -339,14 +339,6 @@ impl World {
         let last = measured.onset.max(self.healthy_at(gauge, rung)).plus(SPAN * self.terms.window(rung));
         if measured.reading > last {
             return Err(Refusal::ReadingTooLate { reading: measured.reading, last });
-        }
-        Ok(())
-    }
-
-    fn check_onset(&self, earlier: u64, measured: &Measurement) -> Result<(), Refusal> {
-        let least = self.incidents.get(earlier).map_or(Block(0), |incident| incident.measured.reading);
-        if measured.onset < least {
-            return Err(Refusal::OnsetTooEarly { onset: measured.onset, least });
         }
         Ok(())
     }

@@ -1,14 +1,16 @@
 //! The rungs above the proof, as docs/ladder.md tells them: what is held, disputed and decided, how much may be open on
 //! the word of a rung, and which payouts wait for the guardian.
 
+use std::collections::BTreeMap;
+
 use alloy_primitives::{Address, B256, U256};
 use breakwater_primitives::{BPS, Block, Time};
 
-use crate::booking::Claim;
+use crate::booking::{Booking, Claim};
 use crate::context::{Context, Cx, Effects};
 use crate::events::Event;
 use crate::exposure::{add, take};
-use crate::incident::{ANSWER, Incident, Incidents, Measurement, Rung, Status, check_dwelling, check_rung};
+use crate::incident::{ANSWER, Incident, Incidents, LOOK_BACK, Measurement, Rung, Status, check_dwelling, check_rung};
 use crate::measure::lambda;
 use crate::refusal::Refusal;
 use crate::world::{Deployment, World};
@@ -50,6 +52,12 @@ impl Incident {
     /// What the pools are booked for; above the loss only while it is disputed. Gauge units.
     pub fn asserted(&self) -> u128 {
         if self.status == Status::Disputed { self.doubt.asserted } else { self.measured.loss }
+    }
+
+    /// What reporters said and nobody was paid for.
+    fn unpaid_report(&self) -> bool {
+        let open = self.status == Status::Dwelling || self.status == Status::Disputed;
+        open && self.rung == Rung::Quorum && self.paid == 0
     }
 
     /// What of the loss nobody disputes; below the threshold it is nothing.
@@ -250,39 +258,82 @@ impl World {
         self.settle_pools(cx, id)
     }
 
-    /// Voids what a new incident may take the place of; what stands in its way refuses it.
-    pub(crate) fn make_room(
+    /// Where among the gauge's incidents, which lie in the order of their blocks, a new one belongs: voids what it
+    /// takes the place of; what stands in its way refuses it. Answers the one above and the one below.
+    pub(crate) fn place(
         &mut self,
         cx: &mut Cx,
         gauge: &B256,
         rung: Rung,
         measured: &Measurement,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(u64, u64), Refusal> {
         let proof = rung == Rung::Proof;
-        let top = loop {
-            let id = self.incidents.latest_of(gauge);
-            let Some(top) = self.incidents.get(id).copied() else { return Ok(()) };
-            let open = top.status == Status::Dwelling || top.status == Status::Disputed;
-            let unpaid_report = open && top.rung == Rung::Quorum && top.paid == 0;
-            // A proof needs nobody's word, so it stands above what reporters said of the same blocks.
-            if !(proof && measured.onset < top.measured.reading && unpaid_report) {
-                break top;
+        let (mut above, mut passed) = (0, 0);
+        loop {
+            let below = self.incidents.get(above).map_or(self.incidents.latest_of(gauge), |next| next.previous);
+            let Some(next) = self.incidents.get(below).copied() else { return Ok((above, 0)) };
+            let dwells = next.status == Status::Dwelling;
+            let report = next.rung == Rung::Quorum;
+            let overlaps = measured.reading > next.measured.onset;
+            if measured.onset >= next.measured.reading {
+                if !(dwells && next.fraction() < self.threshold(gauge)?) {
+                    // A report, which is open for long, keeps the proof of another loss not out: both stand.
+                    let stands = !dwells || (proof && report);
+                    return if stands { Ok((above, below)) } else { Err(Refusal::AlreadyDwelling { id: below }) };
+                }
+                self.void(cx, below, false)?;
+            } else if overlaps && proof && next.unpaid_report() {
+                // A proof needs nobody's word, so it stands above what reporters said of the same blocks.
+                self.void(cx, below, true)?;
+            } else {
+                if dwells && !(proof && report && !overlaps) {
+                    return Err(Refusal::AlreadyDwelling { id: below });
+                }
+                passed += 1;
+                if overlaps || passed > LOOK_BACK {
+                    return Err(Refusal::OnsetTooEarly { onset: measured.onset, least: next.measured.reading });
+                }
+                above = below;
             }
-            self.void(cx, id, true)?;
-        };
-        if top.status != Status::Dwelling {
-            return Ok(());
         }
-        let id = self.incidents.latest_of(gauge);
-        let behind = measured.onset >= top.measured.reading;
-        if behind && top.fraction() < self.threshold(gauge)? {
-            return self.void(cx, id, false);
+    }
+
+    /// Whether the reading would lie behind the onset of the incident after this one; an unpaid report makes room for
+    /// a proof.
+    pub(crate) fn meets(&mut self, cx: &mut Cx, id: u64, reading: Block) -> Result<bool, Refusal> {
+        let Incident { gauge, rung, .. } = *self.incidents.known(id)?;
+        while let Some(next) = self.incidents.get(self.incidents.above(id, &gauge)).copied() {
+            if reading <= next.measured.onset {
+                return Ok(false);
+            }
+            if rung != Rung::Proof || !next.unpaid_report() {
+                return Ok(true);
+            }
+            self.void(cx, self.incidents.above(id, &gauge), true)?;
         }
-        // Nor may a report, which is open for long, keep the proof of a later loss out: both stand.
-        if behind && proof && top.rung == Rung::Quorum {
-            return Ok(());
+        Ok(false)
+    }
+
+    /// No block may count in two incidents; unpaid reports before this one make room for a proof.
+    pub(crate) fn check_onset(
+        &mut self,
+        cx: &mut Cx,
+        id: u64,
+        measured: &Measurement,
+    ) -> Result<(), Refusal> {
+        let rung = self.incidents.known(id)?.rung;
+        loop {
+            let earlier = self.incidents.known(id)?.previous;
+            let Some(next) = self.incidents.get(earlier).copied() else { return Ok(()) };
+            let least = next.measured.reading;
+            if measured.onset >= least {
+                return Ok(());
+            }
+            if rung != Rung::Proof || !next.unpaid_report() {
+                return Err(Refusal::OnsetTooEarly { onset: measured.onset, least });
+            }
+            self.void(cx, earlier, true)?;
         }
-        Err(Refusal::AlreadyDwelling { id })
     }
 
     fn hold_incident(&mut self, cx: &mut Cx, id: u64, undisputed: u128, by: Address) -> Result<(), Refusal> {
@@ -309,9 +360,11 @@ impl World {
     }
 
     fn void(&mut self, cx: &mut Cx, id: u64, outranked: bool) -> Result<(), Refusal> {
-        let Incident { measured, status, .. } = *self.incidents.known(id)?;
+        let Incident { measured, status, rung, .. } = *self.incidents.known(id)?;
         let reading = measured.reading;
-        self.incidents.apply_void(id, outranked);
+        // A window in which those who said it can still be proven wrong.
+        let answers = outranked.then(|| cx.block.plus(self.terms.window(rung)));
+        self.incidents.apply_void(id, answers);
         let event = if outranked { Event::Outranked { id } } else { Event::Voided { id, reading } };
         cx.emit(self.terms.incidents, event);
         self.leave(id)?;
@@ -333,9 +386,9 @@ impl World {
         let mut over = false;
         for address in self.pools_of(&gauge) {
             let pool = self.pools.get(&address).ok_or(Refusal::NotAPool { pool: address })?;
-            let reserved = pool.bookings.get(&id).map_or(0, |booking| booking.reserved);
+            let payable = pool.bookings.get(&id).map_or(0, Booking::payable);
             let asset = pool.config.asset;
-            over |= self.incidents.count(id, rung, address, asset, reserved)?;
+            over |= self.incidents.count(id, rung, address, asset, payable)?;
         }
         if !over {
             return Ok(());
@@ -386,35 +439,39 @@ impl World {
         Ok(())
     }
 
-    /// Whether some pool reserves more than the stated part of what it held when it booked the incident.
+    /// Whether the pools of one asset together can pay more than the stated part of what they held when they booked
+    /// the incident.
     fn great(&self, id: u64, gauge: &B256) -> bool {
         if self.terms.heavy_bps == NEVER || self.incidents.guardian.is_zero() {
             return false;
         }
-        let bookings =
-            self.pools_of(gauge).into_iter().filter_map(|pool| self.pools.get(&pool)?.bookings.get(&id));
-        bookings.into_iter().any(|booking| {
-            let held: U256 = booking.limit.iter().copied().map(U256::from).sum();
-            U256::from(booking.reserved) * U256::from(BPS) > held * U256::from(self.terms.heavy_bps)
-        })
+        let mut sums: BTreeMap<Address, (U256, U256)> = BTreeMap::new();
+        for pool in self.pools_of(gauge).into_iter().filter_map(|pool| self.pools.get(&pool)) {
+            let Some(booking) = pool.bookings.get(&id) else { continue };
+            let (payable, held) = sums.entry(pool.config.asset).or_default();
+            *payable += U256::from(booking.payable());
+            *held += booking.held();
+        }
+        let heavy = U256::from(self.terms.heavy_bps);
+        sums.values().any(|(payable, held)| *payable * U256::from(BPS) > *held * heavy)
     }
 }
 
 impl Incidents {
-    /// Brings what counts for a rung to `reserved`; answers whether a rise led above the ceiling.
+    /// Brings what counts for a rung to `payable`; answers whether a rise led above the ceiling.
     pub(crate) fn count(
         &mut self,
         id: u64,
         rung: Rung,
         pool: Address,
         asset: Address,
-        reserved: u128,
+        payable: u128,
     ) -> Result<bool, Refusal> {
-        let before = self.counted.insert((id, pool), reserved).unwrap_or_default();
+        let before = self.counted.insert((id, pool), payable).unwrap_or_default();
         let open = self.open_on.entry((rung, asset)).or_default();
-        *open = add(take(*open, before)?, reserved)?;
+        *open = add(take(*open, before)?, payable)?;
         let ceiling = self.ceilings.get(&(rung, asset)).copied().unwrap_or_default();
-        Ok(reserved > before && *open > ceiling)
+        Ok(payable > before && *open > ceiling)
     }
 
     pub(crate) fn apply_extended(&mut self, id: u64, opened_time: Time, claims_end: Time) {
@@ -456,31 +513,41 @@ impl Incidents {
         }
     }
 
-    /// The incident never was; what a proof outranked leaves no mark that the gauge was healthy.
-    pub(crate) fn apply_void(&mut self, id: u64, outranked: bool) {
+    /// The incident never was; what a proof outranked (then answers have until that block) leaves no mark that the
+    /// gauge was healthy.
+    pub(crate) fn apply_void(&mut self, id: u64, outranked: Option<Block>) {
         let Some(incident) = self.get_mut(id) else { return };
         // A proof says that it was not healthy there, so nobody found the report to be wrong: it keeps its figure.
-        if outranked {
+        if let Some(answers) = outranked {
             incident.measured.loss = incident.asserted();
+            incident.dwell_end = answers;
         }
         incident.status = Status::Voided;
         let Incident { gauge, previous, measured, rung, .. } = *incident;
-        self.unlink(id, &gauge, previous);
-        if !outranked {
+        self.put_below(self.above(id, &gauge), &gauge, previous);
+        if outranked.is_none() {
             let least = self.voided_at.entry((gauge, rung == Rung::Proof)).or_default();
             *least = (*least).max(measured.reading);
         }
     }
 
-    fn unlink(&mut self, id: u64, gauge: &B256, previous: u64) {
-        if self.latest_of(gauge) == id {
-            self.latest.insert(*gauge, previous);
-            return;
+    /// The incident of the gauge that lies behind this one; zero for none.
+    fn above(&self, id: u64, gauge: &B256) -> u64 {
+        let (mut next, mut later) = (self.latest_of(gauge), 0);
+        while next != id && next != 0 {
+            later = next;
+            next = self.get(next).map_or(0, |incident| incident.previous);
         }
-        let behind =
-            self.list.iter_mut().find(|other| other.previous == id && other.status != Status::Voided);
-        if let Some(behind) = behind {
-            behind.previous = previous;
+        later
+    }
+
+    /// `id` lies before the incident `above`; where that is zero it is the gauge's latest.
+    pub(crate) fn put_below(&mut self, above: u64, gauge: &B256, id: u64) {
+        match self.get_mut(above) {
+            Some(above) => above.previous = id,
+            None => {
+                self.latest.insert(*gauge, id);
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use breakwater_primitives::{Block, Time, U256Ext, mul_div_floor};
 use crate::context::{Context, Cx, Effects};
 use crate::events::Event;
 use crate::exposure::add;
-use crate::incident::{Incident, Incidents, LOOK_BACK, Status, check_rung};
+use crate::incident::{Incident, Incidents, Status, check_rung};
 use crate::refusal::Refusal;
 use crate::world::World;
 
@@ -21,6 +21,17 @@ pub struct Position {
     pub onset: Block,
     /// Granted so far.
     pub paid: u128,
+}
+
+/// Whose payments of a subject are looked up together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Payee {
+    /// Everybody.
+    All,
+    /// Those who were paid for all holders.
+    Whole,
+    /// One position.
+    Account(Address),
 }
 
 impl Incident {
@@ -58,19 +69,29 @@ impl Incidents {
         self.positions.get(&(id, account)).map_or(0, |position| incident.lost_of(position))
     }
 
-    /// What an account was paid for the same loss where another gauge or trigger of the subject told it.
-    fn paid_elsewhere(&self, incident: &Incident, account: Address) -> u128 {
-        let mut id = self.newest.get(&incident.subject).copied().unwrap_or_default();
-        let mut paid = 0_u128;
-        for _ in 0..LOOK_BACK {
-            let Some(other) = self.get(id) else { break };
-            let part = self.positions.get(&(id, account)).map_or(0, |position| position.paid);
+    /// What somebody was paid for the same loss where another gauge or trigger of the subject told it.
+    fn paid_elsewhere(&self, incident: &Incident, payee: Payee) -> u128 {
+        let mut id = self.last_paid.get(&(incident.subject, payee)).copied().unwrap_or_default();
+        let mut sum = 0_u128;
+        while let Some((other, (paid, earlier))) = self.get(id).zip(self.payees.get(&(id, payee))) {
             if incident.overlaps(other) {
-                paid = paid.saturating_add(part);
+                sum = sum.saturating_add(*paid);
             }
-            id = other.earlier;
+            id = *earlier;
         }
-        paid
+        sum
+    }
+
+    /// Writes down a payment: whoever begins to be paid is put before those incidents that paid him already.
+    pub(crate) fn apply_payment(&mut self, id: u64, account: Address, whole: bool, amount: u128) {
+        let subject = self.get(id).map(|incident| incident.subject).unwrap_or_default();
+        let payees = [Some(Payee::All), whole.then_some(Payee::Whole), Some(Payee::Account(account))];
+        for payee in payees.into_iter().flatten() {
+            let row = self.payees.entry((id, payee)).or_insert_with(|| {
+                (0, self.last_paid.insert((subject, payee), id).unwrap_or_default())
+            });
+            row.0 = row.0.saturating_add(amount);
+        }
     }
 
     pub(crate) fn check_claims(&self, id: u64, now: Time) -> Result<&Incident, Refusal> {
@@ -89,15 +110,17 @@ impl Incidents {
         cx: &mut Cx,
         emitter: Address,
         id: u64,
-        account: Address,
+        (account, whole): (Address, bool),
         lost: u128,
         wanted: u128,
     ) -> Result<u128, Refusal> {
         let incident = self.check_claims(id, cx.time)?;
         let before = self.positions.get(&(id, account)).copied().unwrap_or_default().paid;
-        let elsewhere = self.paid_elsewhere(incident, account);
+        let elsewhere = self.paid_elsewhere(incident, Payee::Account(account));
+        // Who is paid for all holders is paid for each of them, and each of them is for a part of all.
+        let others = self.paid_elsewhere(incident, if whole { Payee::All } else { Payee::Whole });
         let room = lost.saturating_sub(before.saturating_add(elsewhere));
-        let room = room.min(incident.measured.loss.saturating_sub(incident.paid));
+        let room = room.min(incident.measured.loss.saturating_sub(incident.paid.saturating_add(others)));
         let amount = wanted.min(room);
         if amount == 0 {
             return Ok(0);
@@ -108,7 +131,8 @@ impl Incidents {
         let incident = self.get_mut(id).ok_or(Refusal::UnknownIncident { id })?;
         incident.paid = add(incident.paid, amount)?;
         let paid_in_all = incident.paid;
-        cx.emit(emitter, Event::PositionPaid { id, account, amount, paid_for_account, paid_in_all });
+        self.apply_payment(id, account, whole, amount);
+        cx.emit(emitter, Event::PositionPaid { id, account, whole, amount, paid_for_account, paid_in_all });
         Ok(amount)
     }
 }

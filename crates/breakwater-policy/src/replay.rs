@@ -9,7 +9,7 @@ use alloy_primitives::{Address, U256};
 use breakwater_primitives::{MathError, U256Ext};
 use thiserror::Error;
 
-use crate::booking::{BookedProduct, fill};
+use crate::booking::{BookedProduct, Booking, fill};
 use crate::deposit::DepositState;
 use crate::events::{Event, Log};
 use crate::exposure::{Pending, add, take};
@@ -103,11 +103,13 @@ impl World {
 
     /// What a pool booked counts towards the ceiling of the incident's rung.
     fn apply_count(&mut self, log: &Log, asset: Address) -> Result<(), Refusal> {
-        let Event::Booked { incident: id, reserved, .. } = log.event else { return Ok(()) };
+        let Event::Booked { incident: id, .. } = log.event else { return Ok(()) };
         let Some(incident) = self.incidents.get(id) else { return Ok(()) };
+        let booking = self.pools.get(&log.emitter).and_then(|pool| pool.bookings.get(&id));
+        let payable = booking.map_or(0, Booking::payable);
         if incident.rung != Rung::Proof && !incident.doubt.uncounted {
             let rung = incident.rung;
-            self.incidents.count(id, rung, log.emitter, asset, reserved)?;
+            self.incidents.count(id, rung, log.emitter, asset, payable)?;
         }
         Ok(())
     }
@@ -130,7 +132,8 @@ impl World {
                 let position = Position { lost, value, onset, paid };
                 self.incidents.positions.insert((id, account), position);
             }
-            Event::PositionPaid { id, account, paid_for_account, paid_in_all, .. } => {
+            Event::PositionPaid { id, account, whole, amount, paid_for_account, paid_in_all } => {
+                self.incidents.apply_payment(id, account, whole, amount);
                 self.incidents.positions.entry((id, account)).or_default().paid = paid_for_account;
                 if let Some(incident) = self.incidents.get_mut(id) {
                     incident.paid = paid_in_all;
@@ -141,15 +144,18 @@ impl World {
                     incident.paid = paid_in_all;
                 }
             }
-            ref event => self.apply_ladder(event)?,
+            _ => self.apply_ladder(log)?,
         }
         Ok(())
     }
 
-    fn apply_ladder(&mut self, event: &Event) -> Result<(), Refusal> {
-        match *event {
+    fn apply_ladder(&mut self, log: &Log) -> Result<(), Refusal> {
+        match log.event {
             Event::Voided { id, .. } | Event::Outranked { id } => {
-                self.incidents.apply_void(id, matches!(event, Event::Outranked { .. }));
+                let rung = self.incidents.known(id)?.rung;
+                let outranked = matches!(log.event, Event::Outranked { .. });
+                let answers = outranked.then(|| log.block.plus(self.terms.window(rung)));
+                self.incidents.apply_void(id, answers);
                 self.leave(id)?;
             }
             Event::Held { id, undisputed, by } => {

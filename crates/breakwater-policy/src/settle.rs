@@ -177,7 +177,8 @@ impl World {
         let wanted = due::to_gauge_units(terms, more)?;
         let room = due::registry_limit(terms, lost, found.fraction())?;
         let emitter = self.terms.incidents;
-        let granted = self.incidents.consume(cx, emitter, incident, policy.position, room, wanted)?;
+        let payee = (policy.position, !terms.registrant.is_zero());
+        let granted = self.incidents.consume(cx, emitter, incident, payee, room, wanted)?;
         if granted < wanted { Ok(due::to_pool_units(terms, granted)?) } else { Ok(more) }
     }
 

@@ -120,7 +120,9 @@ contract Climbers is Base {
         (uint256 id, Incident memory i) = _disputed();
         uint128 wanted = uint128(1 + _draw(400));
         vm.prank(_policies);
-        try _incidents.consume(id, address(uint160(0xA11CE + _draw(3))), 400, wanted) returns (uint128 got) {
+        try _incidents.consume(id, address(uint160(0xA11CE + _draw(3))), false, 400, wanted) returns (
+            uint128 got
+        ) {
             if (got == 0) return;
             ++done["consume"];
             if (i.status != Status.Disputed) return;

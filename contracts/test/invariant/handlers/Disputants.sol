@@ -85,7 +85,7 @@ contract Disputants is Base {
     /// @dev Opens an incident or revises the one that dwells; a lie is signed by the last three alone.
     function report() public {
         vm.roll(vm.getBlockNumber() + 10);
-        uint256 id = INCIDENTS.dwelling(GAUGE);
+        uint256 id = _dwelling();
         bool lie = _draw() % 2 == 0;
         uint128 loss = id == 0 ? _figure() : truth[id];
         uint128 true_ = loss;
@@ -152,7 +152,7 @@ contract Disputants is Base {
     // ----- challengers -----
 
     function challenge() public {
-        uint256 id = INCIDENTS.dwelling(GAUGE);
+        uint256 id = _dwelling();
         if (id == 0) return;
         address who = challenger(_draw() % 3);
         uint256 price = QUORUM.nextBond(id);
@@ -319,9 +319,14 @@ contract Disputants is Base {
 
     // ----- internals -----
 
+    function _dwelling() private view returns (uint256 id) {
+        id = INCIDENTS.latest(GAUGE);
+        if (INCIDENTS.incident(id).status != Status.Dwelling) return 0;
+    }
+
     function _dispute() private {
         if (_draw() % 2 == 0) return;
-        if (INCIDENTS.dwelling(GAUGE) == 0) report();
+        if (_dwelling() == 0) report();
         challenge();
         finalise();
     }

@@ -36,7 +36,7 @@ abstract contract Losses is Holders, Capital {
     /// @notice Opens an incident, or raises the one that dwells.
     function openIncident() external step(true) {
         uint256 g = _gauge();
-        uint256 id = cast.incidents.dwelling(cast.gauges[g]);
+        uint256 id = cast.incidents.dwelling(cast.gauges[g], 0);
         if (id == 0) return _open(g);
         Incident memory i = cast.incidents.incident(id);
         bool refuted = _lambda(i) < Bounds.THRESHOLD;
@@ -53,7 +53,7 @@ abstract contract Losses is Holders, Capital {
     function collapse() external step(true) {
         if (!_chance(50)) return;
         for (uint256 g; g < cast.gauges.length; ++g) {
-            if (cast.incidents.dwelling(cast.gauges[g]) != 0) continue;
+            if (cast.incidents.dwelling(cast.gauges[g], 0) != 0) continue;
             uint256 id = _openAt(g, Bounds.MOST_BASE, Bounds.WAD);
             if (id != 0) _prove(id);
         }
@@ -102,7 +102,7 @@ abstract contract Losses is Holders, Capital {
     }
 
     function _endDwell(bytes32 gauge) internal {
-        uint256 id = cast.incidents.dwelling(gauge);
+        uint256 id = cast.incidents.dwelling(gauge, 0);
         if (id == 0) return;
         uint256 dwellEnd = cast.incidents.incident(id).dwellEnd;
         if (_block() <= dwellEnd) _advance(dwellEnd + 1 - _block());
@@ -182,7 +182,7 @@ abstract contract Losses is Holders, Capital {
     function _someLive() internal returns (uint256 id, Incident memory i) {
         uint256 first = _draw(cast.gauges.length);
         for (uint256 g; g < cast.gauges.length; ++g) {
-            id = cast.incidents.dwelling(cast.gauges[(first + g) % cast.gauges.length]);
+            id = cast.incidents.dwelling(cast.gauges[(first + g) % cast.gauges.length], 0);
             i = cast.incidents.incident(id);
             if (_isLive(i)) return (id, i);
         }

@@ -97,7 +97,7 @@ abstract contract Strangers is Settlements {
         Incident memory i = cast.incidents.incident(id);
         if (_takesProofs(i)) {
             _by(incidents, abi.encodeCall(IIncidents.recordPosition, (id, cast.stranger, 1, 1)), rule);
-            _by(incidents, abi.encodeCall(IIncidents.consume, (id, cast.stranger, 1, 1)), rule);
+            _by(incidents, abi.encodeCall(IIncidents.consume, (id, cast.stranger, false, 1, 1)), rule);
         }
         if (!_isLive(i)) return;
         m = _as(i);

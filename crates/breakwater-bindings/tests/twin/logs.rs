@@ -162,6 +162,7 @@ fn incidents_event(event: IncidentsEvents) -> Option<Event> {
         IncidentsEvents::PositionPaid(e) => Event::PositionPaid {
             id: id(e.id),
             account: e.account,
+            whole: e.whole,
             amount: amount(e.amount),
             paid_for_account: amount(e.paidForAccount),
             paid_in_all: amount(e.paidInAll),
