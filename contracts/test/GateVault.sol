@@ -4,19 +4,19 @@ pragma solidity ^0.8.27;
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {ERC4626} from "@openzeppelin/contracts/token/ERC20/extensions/ERC4626.sol";
+import {ICanary} from "breakwater/interfaces/ICanary.sol";
 
-/// @notice An ERC-4626 vault whose ways in and out can be shut, as a bad upgrade would.
+/// @notice An ERC-4626 vault of which one way out can be shut, as a bad upgrade would; `withdraw` works on.
 contract GateVault is ERC4626 {
     enum Out {
         Open,
         Shut,
         BurnGas,
-        Nothing
+        Nothing,
+        Forged
     }
 
     Out public out;
-    bool public inShut;
-
     error Shut();
 
     constructor(IERC20 asset_) ERC20("Gate", "GATE") ERC4626(asset_) {}
@@ -25,18 +25,10 @@ contract GateVault is ERC4626 {
         out = out_;
     }
 
-    function setIn(bool shut) external {
-        inShut = shut;
-    }
-
-    function deposit(uint256 assets, address receiver) public override returns (uint256) {
-        if (inShut) revert Shut();
-        return super.deposit(assets, receiver);
-    }
-
     function redeem(uint256 shares, address receiver, address owner) public override returns (uint256) {
         if (out == Out.Shut) revert Shut();
         if (out == Out.Nothing) return shares;
+        if (out == Out.Forged) revert ICanary.Out(type(uint128).max);
         if (out == Out.BurnGas) {
             assembly {
                 invalid()

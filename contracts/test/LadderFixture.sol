@@ -35,7 +35,7 @@ abstract contract LadderFixture is Fixture {
     function _join(address asset, uint128 held) internal {
         Spy other = new Spy();
         other.setMoney(asset, held);
-        catalog.registerPool(address(other));
+        register(address(other));
         vm.prank(address(other));
         catalog.attach(gauge);
     }

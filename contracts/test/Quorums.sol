@@ -41,8 +41,10 @@ abstract contract Quorums is Fixture {
         reporters = new Reporters(address(manager), address(bondToken), SINK, MIN_BOND, UNBOND, PROVER_BPS, 3);
         quorum = new QuorumRung(incidents, reporters, rung, REPORT_BOND, CHALLENGE_BOND);
         reporters.wire(users());
-        address[] memory contracts = new address[](3);
-        Rung[] memory rungs = new Rung[](3);
+        address canary = canaryFor();
+        address[] memory contracts = new address[](canary == address(0) ? 3 : 4);
+        Rung[] memory rungs = new Rung[](contracts.length);
+        if (canary != address(0)) (contracts[3], rungs[3]) = (canary, Rung.Canary);
         (contracts[0], contracts[1], contracts[2]) = (rungContract, address(quorum), assemblyFor());
         (rungs[0], rungs[1], rungs[2]) = (Rung.Proof, Rung.Quorum, Rung.Assembly);
         incidents.wire(address(policies), contracts, rungs);
@@ -53,6 +55,11 @@ abstract contract Quorums is Fixture {
             enlist(account);
         }
         (, accounts) = reporters.members();
+    }
+
+    /// @dev Zero: no canaries are watched.
+    function canaryFor() internal virtual returns (address) {
+        return address(0);
     }
 
     function assemblyFor() internal virtual returns (address) {

@@ -81,7 +81,9 @@ contract Catalog is ICatalog, AccessManaged {
                 account: spec.accounts[spec.holding.account].account,
                 form: spec.form,
                 rungs: Listing.GAUGE_RUNGS,
-                trigger: false
+                trigger: false,
+                selector: 0,
+                placed: true
             })
         );
         emit GaugeListed(gauge, subject, spec);
@@ -102,7 +104,9 @@ contract Catalog is ICatalog, AccessManaged {
                 account: trigger.subject,
                 form: Form.Ratio,
                 rungs: trigger.rungs,
-                trigger: true
+                trigger: true,
+                selector: trigger.selector,
+                placed: trigger.claims != 0
             })
         );
         emit TriggerListed(id, trigger);

@@ -96,8 +96,10 @@ abstract contract Registry is Rungs {
         returns (uint256)
     {
         uint256 own = _positions[id][account].paid + _paidElsewhere(id, incident_, account);
-        // Who is paid for all holders is paid for each of them, and each of them is for a part of all.
-        uint256 all = incident_.paid + _paidElsewhere(id, incident_, whole ? ALL : WHOLE);
+        uint256 all = incident_.paid;
+        // Who is paid for all holders is paid for each of them; from then on all are paid one loss together.
+        bool stands = whole || _positions[id][WHOLE].paid + _paidElsewhere(id, incident_, WHOLE) != 0;
+        if (stands) all += _paidElsewhere(id, incident_, ALL);
         // Both may have been exceeded by what was paid in the dwell before a lower measurement came.
         return Math.min(Math.saturatingSub(lost, own), Math.saturatingSub(incident_.loss, all));
     }
@@ -120,12 +122,16 @@ abstract contract Registry is Rungs {
     {
         uint256 other = _lastPaid[_subjectOf[id]][account];
         for (; other != 0; other = _positions[other][account].earlier) {
-            if (_overlap(incident_, _incidents[other])) paid += _positions[other][account].paid;
+            if (other != id && _overlap(incident_, _incidents[other])) {
+                paid += _positions[other][account].paid;
+            }
         }
     }
 
-    /// @dev Whether claims of one were open when the other was opened, on different gauges. `mine` is open now.
+    /// @dev Whether both tell of the same blocks, so that nobody makes two losses of one by waiting, or claims of one
+    ///      were open when the other was opened, on different gauges. `mine` is open now.
     function _overlap(Incident storage mine, Incident storage other) private view returns (bool) {
+        if (mine.onset < other.reading && other.onset < mine.reading) return true;
         if (other.gauge == mine.gauge) return false;
         if (other.openedAt >= mine.openedAt) return true;
         // One that was voided has no claims: its answers ended with its dwell.

@@ -5,7 +5,7 @@ import {Claims, IHoldings} from "./IHoldings.sol";
 
 /// @notice Terms of upgrade cover: Trigger.terms = abi.encode(bytes32("breakwater.canary/1"), CanaryTerms).
 struct CanaryTerms {
-    address canary; // an ICanary whose target is the trigger's subject
+    address canary; // an ICanary whose target, and selector if it names one, are the trigger's
     address breaker; // an IBreaker; zero: nobody may pause the subject on our behalf
     uint64 gasLimit; // that each probe gets, 50,000 to 10,000,000
     uint32 spacing; // seconds between two failures, at least one hour, at most 30 days
@@ -22,15 +22,13 @@ struct Watch {
     uint256 incident; // that these failures opened; zero: none
 }
 
-/// @title CanaryRung: a position that cannot be withdrawn
+/// @title CanaryRung: a position that cannot be withdrawn, or another function that no longer hands out what it must
 interface ICanaryRung is IHoldings {
     event Probed(bytes32 indexed trigger, bool success, Watch watch);
     event CanaryOpened(bytes32 indexed trigger, uint256 indexed id);
 
     /// @notice A probe that gets less gas than it is promised would fail for that alone.
     error NotEnoughGas(uint256 need, uint256 left);
-    /// @notice The canary's position is not there, so that its failure says nothing.
-    error CanaryEmpty(address canary);
     /// @notice Our own breaker has paused the subject.
     error BreakerTripped(address target, uint256 until);
     /// @notice Two failures far enough apart are needed, after a success.
@@ -40,6 +38,8 @@ interface ICanaryRung is IHoldings {
     error NotRefuted(uint256 id);
     /// @notice The canary's position is in another contract than the trigger covers.
     error WrongTarget(address expected, address got);
+    /// @notice The canary calls another function than the trigger covers.
+    error WrongSelector(bytes4 expected, bytes4 got);
 
     /// @notice Lets the canary try; by anyone who gives enough gas. A success ends what failures began.
     function probe(bytes32 trigger) external returns (bool success);

@@ -49,6 +49,8 @@ interface ICatalog {
         Form form; // of a gauge
         uint8 rungs; // bit i: Rung(i) may open incidents on it
         bool trigger; // a trigger, not a gauge
+        bytes4 selector; // of a trigger, the covered function; zero: the whole contract
+        bool placed; // whether it names where claims are kept, so that what others pay of them is known
     }
 
     event GaugeListed(bytes32 indexed gauge, bytes32 indexed subject, GaugeSpec spec);

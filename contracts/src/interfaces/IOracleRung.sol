@@ -2,9 +2,9 @@
 pragma solidity ^0.8.27;
 
 import {IFeed, Sources} from "./IFeed.sol";
-import {Run} from "./IFeedRung.sol";
-import {Claims, IHoldings} from "./IHoldings.sol";
+import {Claims} from "./IHoldings.sol";
 import {Evidence} from "./IProofRung.sol";
+import {IRunRung, Run} from "./IRunRung.sol";
 
 /// @notice Where the log of a liquidation says who lost how much.
 struct LiquidationLog {
@@ -32,7 +32,7 @@ struct OracleTerms {
 }
 
 /// @title OracleRung: liquidations at a price that was wrong
-interface IOracleRung is IHoldings {
+interface IOracleRung is IRunRung {
     /// @notice `watched` and `reference_` are zero unless live; `lowest`: of the references since the run began.
     event Observed(
         bytes32 indexed trigger, bool live, uint256 watched, uint256 reference_, uint128 lowest, Run run
@@ -46,8 +46,6 @@ interface IOracleRung is IHoldings {
         uint256 indexed id, address indexed borrower, uint256 lost, uint256 repaid, uint256 debt
     );
 
-    error RunTooShort(bytes32 trigger, uint256 elapsed, uint256 period);
-    error AlreadyOpened(bytes32 trigger, uint256 id);
     /// @notice The log's block is not among those in which the feed was wrong.
     error OutsideRun(uint256 number, uint256 first, uint256 last);
     /// @notice The log's block is longer before the first wrong observation than one gap.
@@ -59,13 +57,8 @@ interface IOracleRung is IHoldings {
     /// @notice The borrower owed nothing when the feed was last right.
     error NoDebt(address borrower);
 
-    /// @notice Records whether the feed is off its references; by anyone.
-    function poke(bytes32 trigger) external;
-    /// @notice Observes, and opens an incident when the feed was wrong for long enough.
-    function open(bytes32 trigger) external returns (uint256 id);
     /// @notice Proves the log of one liquidation, and the borrower's debt at the onset. Evidence: headers of the onset
     ///         and of the log's block; walks: the receipt, then at the onset the keeper's account, its pin if there is
     ///         one, and the borrower's word. Each log counts once.
     function proveLog(uint256 id, uint256 transaction, uint256 log, Evidence calldata evidence) external;
-    function run(bytes32 trigger) external view returns (Run memory);
 }

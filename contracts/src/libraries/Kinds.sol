@@ -38,7 +38,7 @@ library Kinds {
             return "It is what was lost after the implementation, the owner or the administrator of the contract was changed outside of its announced timelock.\n";
         }
         if (kind == Kind.Upgrade) {
-            return "It is what can no longer be taken out: a canary with a position of its own failed at two probes as far apart as the trigger says, with no success in between.\n";
+            return "It is what can no longer be taken out: a canary with a position of its own, by the call that the trigger names, failed at two probes as far apart as the trigger says, with no success in between.\n";
         }
         if (kind == Kind.Depeg) {
             return "It is the fall of the median of the feeds that the trigger names below its strike, for the time that it names.\n";

@@ -91,6 +91,9 @@ library Listing {
     /// @notice Reverts with `OutOfRange`.
     function checkProduct(Product calldata terms, ICatalog.GaugeInfo memory info) internal pure {
         if (!_serves(info, terms.kind)) revert ICatalog.OutOfRange("kind", uint256(terms.kind));
+        // One loss of one position is told by several only where all name the place of its claims.
+        bool counted = info.placed || terms.kind == Kind.Governance || terms.kind == Kind.Custom;
+        if (!counted) revert ICatalog.OutOfRange("claims", 0);
         _within("asset", uint160(terms.asset), 1, type(uint160).max);
         // Cover of a position is for whoever holds one; cover of a protocol for one account alone.
         bool named = terms.kind == Kind.Protocol || terms.kind == Kind.Governance;

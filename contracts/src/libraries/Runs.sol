@@ -2,7 +2,7 @@
 pragma solidity ^0.8.27;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
-import {Run} from "../interfaces/IFeedRung.sol";
+import {Run} from "../interfaces/IRunRung.sol";
 
 /// @title What observations make of a run
 /// @notice A run is time in which every look found something wrong. Dead time pauses it, health ends it.

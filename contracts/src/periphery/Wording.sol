@@ -81,8 +81,12 @@ contract Wording is IWording {
                 Kinds.title(terms.kind),
                 "\n\n## What is covered\n\n",
                 named
-                    ? "Losses of all holders together in the contract "
-                    : "Losses of the position account named in the policy in the contract ",
+                    ? "Losses of all holders together in the "
+                    : "Losses of the position account named in the policy in the ",
+                gauge.selector == 0
+                    ? ""
+                    : string.concat("function ", uint256(uint32(gauge.selector)).toHexString(4), " of the "),
+                "contract ",
                 gauge.account.toChecksumHexString(),
                 " on chain ",
                 block.chainid.toString()

@@ -147,8 +147,7 @@ contract Salvage is ISalvage, ReentrancyGuardTransient {
         // Money is recovered for closed bookings alone, and what they release pays short claims.
         if (!IPool(l.pool).booking(incident).closed) IPoolDesk(l.pool).closeBooking(incident);
         if (paid != due) {
-            // Whatever it fails for, what it would have paid keeps its tokens here.
-            try policies.settle(policy, incident) {} catch {}
+            _settle(policy, incident, IERC20(IPool(l.pool).asset()));
             (, paid) = policies.settlement(policy, incident);
         }
         Product memory terms = catalog.product(l.product);
@@ -162,6 +161,14 @@ contract Salvage is ISalvage, ReentrancyGuardTransient {
         // What nobody paid for in all that time is sold for the claims that are short.
         if (block.timestamp > known.claimsEnd + patience) return (behind, behind);
         taken = uint128(Math.mulDiv(behind, paid, due));
+    }
+
+    /// @dev Whatever it fails for, what it would have paid keeps its tokens here. The settler's bounty is the caller's.
+    function _settle(uint256 policy, uint256 incident, IERC20 asset) private {
+        uint256 before = asset.balanceOf(address(this));
+        try policies.settle(policy, incident) {} catch {}
+        uint256 bounty = asset.balanceOf(address(this)) - before;
+        if (bounty != 0) asset.safeTransfer(msg.sender, bounty);
     }
 
     /// @dev When the auction of a lot that grows by `more` would have begun, so that the price of what was there is

@@ -9,6 +9,7 @@ import {ICatalog} from "../interfaces/ICatalog.sol";
 import {IHistory} from "../interfaces/IHistory.sol";
 import {Claims, IHoldings} from "../interfaces/IHoldings.sol";
 import {IIncidents, Incident, Measurement, Rung} from "../interfaces/IIncidents.sol";
+import {Trigger} from "../interfaces/ITriggers.sol";
 import {Holdings} from "./Holdings.sol";
 
 /// @title CanaryRung
@@ -75,8 +76,7 @@ contract CanaryRung is ICanaryRung, Holdings {
         Watch memory w = _watches[trigger];
         if (encoded.length == 0 || w.onset == 0 || w.failedAt != 0) return false;
         CanaryTerms memory t = _decode(encoded);
-        bool tripped = t.breaker != address(0) && IBreaker(t.breaker).tripped(ICanary(t.canary).target());
-        return !tripped && ICanary(t.canary).alive();
+        return t.breaker == address(0) || !IBreaker(t.breaker).tripped(ICanary(t.canary).target());
     }
 
     /// @inheritdoc ICanaryRung
@@ -88,13 +88,18 @@ contract CanaryRung is ICanaryRung, Holdings {
         return TAG;
     }
 
-    function _check(address subject, bytes memory encoded) internal view override returns (Claims memory) {
-        CanaryTerms memory t = _decode(encoded);
+    function _check(Trigger calldata trigger) internal view override returns (Claims memory) {
+        CanaryTerms memory t = _decode(trigger.terms);
         _within("gasLimit", t.gasLimit, 50_000, 10_000_000);
         _within("spacing", t.spacing, 1 hours, 30 days);
         _within("base", t.base, 1, type(uint128).max);
         address target = ICanary(t.canary).target();
-        if (target != subject) revert WrongTarget(subject, target);
+        if (target != trigger.subject) revert WrongTarget(trigger.subject, target);
+        bytes4 selector = ICanary(t.canary).selector();
+        // A trigger on the whole contract may be told by any of its functions.
+        if (trigger.selector != 0 && selector != trigger.selector) {
+            revert WrongSelector(trigger.selector, selector);
+        }
         return t.claims;
     }
 
@@ -105,7 +110,6 @@ contract CanaryRung is ICanaryRung, Holdings {
     function _probe(bytes32 trigger) private returns (bool success) {
         CanaryTerms memory t = _decode(_termsOf(trigger));
         uint64 until = _breakerEnd(t);
-        if (!ICanary(t.canary).alive()) revert CanaryEmpty(t.canary);
         success = _try(t);
         Watch memory w = _watches[trigger];
         if (success) {

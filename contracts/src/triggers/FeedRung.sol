@@ -4,20 +4,22 @@ pragma solidity ^0.8.27;
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Median} from "../feeds/Median.sol";
 import {ICatalog} from "../interfaces/ICatalog.sol";
-import {IExtensions} from "../interfaces/IExtensions.sol";
-import {DepegTerms, IFeedRung, Run} from "../interfaces/IFeedRung.sol";
+import {DepegTerms, IFeedRung} from "../interfaces/IFeedRung.sol";
 import {IHistory} from "../interfaces/IHistory.sol";
 import {Claims, IHoldings} from "../interfaces/IHoldings.sol";
-import {IIncidents, Incident, Measurement, Rung} from "../interfaces/IIncidents.sol";
+import {IIncidents, Incident, Measurement} from "../interfaces/IIncidents.sol";
+import {Run} from "../interfaces/IRunRung.sol";
+import {Trigger} from "../interfaces/ITriggers.sol";
 import {Runs} from "../libraries/Runs.sol";
 import {Holdings} from "./Holdings.sol";
+import {RunRung} from "./RunRung.sol";
 
 /// @title FeedRung
 /// @notice Has no owner and no parameter. Why buying at the brink does not pay: only policies that incepted by the last
 ///         observation at or above the strike are covered, inception is a waiting period after the purchase, and
 ///         nothing is sold within the margin above the strike. So the price must fall from above the margin and still
 ///         be seen above the strike a whole waiting period later.
-contract FeedRung is IFeedRung, Holdings {
+contract FeedRung is IFeedRung, RunRung {
     /// @dev What counts of a run once it opened an incident.
     struct Count {
         bytes32 trigger;
@@ -32,7 +34,6 @@ contract FeedRung is IFeedRung, Holdings {
     ///         any feed, and feeds that are gone for ever must not hold a pool's reserve for ever.
     uint64 public constant MAX_LATER = 14 days;
 
-    mapping(bytes32 trigger => Run) private _runs;
     mapping(uint256 id => Count) private _counts;
 
     constructor(IHistory history_, ICatalog catalog_, IIncidents incidents_)
@@ -40,41 +41,11 @@ contract FeedRung is IFeedRung, Holdings {
     {}
 
     /// @inheritdoc IFeedRung
-    function poke(bytes32 trigger) external nonReentrant {
-        _observe(trigger, _decode(_termsOf(trigger)));
-    }
-
-    /// @inheritdoc IFeedRung
-    function open(bytes32 trigger) external nonReentrant returns (uint256 id) {
-        DepegTerms memory t = _decode(_termsOf(trigger));
-        Run memory r = _observe(trigger, t);
-        if (r.incident != 0) revert AlreadyOpened(trigger, r.incident);
-        // Nothing has elapsed before a healthy observation, so this means that there is an onset.
-        if (r.elapsed < t.period) revert RunTooShort(trigger, r.elapsed, t.period);
-        // Rounded up, in favour of the pools.
-        uint128 price = uint128(Math.ceilDiv(r.sum, r.elapsed));
-        Measurement memory m = Measurement({
-            onset: r.onset,
-            reading: _anchored(),
-            onsetTime: r.onsetTime,
-            afterTime: r.since,
-            base: t.base,
-            loss: _lossAt(t, price),
-            evidence: keccak256(abi.encode(r))
-        });
-        id = incidents.open(trigger, Rung.Feed, msg.sender, m);
-        _runs[trigger].incident = id;
-        uint64 dead = r.downtime - r.downBefore;
-        _counts[id] = Count(trigger, price, r.downtime, 0);
-        emit Counted(id, price, m.loss, dead);
-        if (dead != 0) IExtensions(address(incidents)).extend(id, dead);
-    }
-
-    /// @inheritdoc IFeedRung
     function review(uint256 id) external nonReentrant {
         bytes32 trigger = _counted(id);
-        DepegTerms memory t = _decode(_termsOf(trigger));
-        _observe(trigger, t);
+        bytes memory encoded = _termsOf(trigger);
+        _observe(trigger, encoded);
+        DepegTerms memory t = _decode(encoded);
         uint128 price = _counts[id].price;
         Incident memory incident = incidents.incident(id);
         // Whoever could sell at the strike again in the dwell need not be paid.
@@ -97,13 +68,13 @@ contract FeedRung is IFeedRung, Holdings {
     /// @inheritdoc IFeedRung
     function extend(uint256 id) external nonReentrant {
         bytes32 trigger = _counted(id);
-        Run memory r = _observe(trigger, _decode(_termsOf(trigger)));
+        Run memory r = _observe(trigger, _termsOf(trigger));
         Count storage c = _counts[id];
         uint64 dead = uint64(Math.min(r.downtime - c.passed, MAX_LATER - c.later));
         if (dead == 0) revert NoDowntime(id);
         c.passed = r.downtime;
         c.later += dead;
-        IExtensions(address(incidents)).extend(id, dead);
+        _extend(id, dead);
     }
 
     /// @inheritdoc IHoldings
@@ -116,17 +87,12 @@ contract FeedRung is IFeedRung, Holdings {
         return now_.ok && now_.low >= bound;
     }
 
-    /// @inheritdoc IFeedRung
-    function run(bytes32 trigger) external view returns (Run memory) {
-        return _runs[trigger];
-    }
-
     function _tag() internal pure override returns (bytes32) {
         return TAG;
     }
 
-    function _check(address, bytes memory encoded) internal pure override returns (Claims memory) {
-        DepegTerms memory t = _decode(encoded);
+    function _check(Trigger calldata trigger) internal pure override returns (Claims memory) {
+        DepegTerms memory t = _decode(trigger.terms);
         Median.check(t.sources);
         _within("strike", t.strike, 1, type(uint128).max);
         _within("par", t.par, t.strike, type(uint128).max);
@@ -145,8 +111,27 @@ contract FeedRung is IFeedRung, Holdings {
         (, t) = abi.decode(encoded, (bytes32, DepegTerms));
     }
 
-    /// @dev Asks the feeds and writes down what that means for the run.
-    function _observe(bytes32 trigger, DepegTerms memory t) private returns (Run memory r) {
+    function _sizeOf(bytes memory encoded) internal pure override returns (uint128 base, uint32 period) {
+        DepegTerms memory t = _decode(encoded);
+        return (t.base, t.period);
+    }
+
+    function _lossOf(bytes memory encoded, Run memory r) internal pure override returns (uint128) {
+        return _lossAt(_decode(encoded), _mean(r));
+    }
+
+    function _opened(bytes32 trigger, uint256 id, Run memory r, uint128 loss, uint64 dead) internal override {
+        _counts[id] = Count(trigger, _mean(r), r.downtime, 0);
+        emit Counted(id, _mean(r), loss, dead);
+    }
+
+    /// @dev Rounded up, in favour of the pools.
+    function _mean(Run memory r) private pure returns (uint128) {
+        return uint128(Math.ceilDiv(r.sum, r.elapsed));
+    }
+
+    function _observe(bytes32 trigger, bytes memory encoded) internal override returns (Run memory r) {
+        DepegTerms memory t = _decode(encoded);
         r = _runs[trigger];
         Median.Answer memory answer = Median.read(t.sources, block.timestamp);
         // Of two middle answers the higher, in favour of the pools: it ends a run and lowers a loss.

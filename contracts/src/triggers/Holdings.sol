@@ -4,10 +4,11 @@ pragma solidity ^0.8.27;
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {ICatalog} from "../interfaces/ICatalog.sol";
+import {IExtensions} from "../interfaces/IExtensions.sol";
 import {Holding} from "../interfaces/IGauges.sol";
 import {IHistory} from "../interfaces/IHistory.sol";
 import {Claims, IHoldings} from "../interfaces/IHoldings.sol";
-import {IIncidents, Incident} from "../interfaces/IIncidents.sol";
+import {IIncidents, Incident, Measurement, Rung} from "../interfaces/IIncidents.sol";
 import {Evidence, IProofRung} from "../interfaces/IProofRung.sol";
 import {Trigger} from "../interfaces/ITriggers.sol";
 import {Header} from "../libraries/Header.sol";
@@ -42,7 +43,7 @@ abstract contract Holdings is IHoldings, ReentrancyGuardTransient {
         bytes32 tag = trigger.terms.length < 32 ? bytes32(0) : bytes32(trigger.terms[:32]);
         if (tag != _tag()) revert WrongTerms(_tag(), tag);
         terms[id] = trigger.terms;
-        Claims memory claims = _check(trigger.subject, trigger.terms);
+        Claims memory claims = _check(trigger);
         bytes32 kept = _subjectOf(trigger.chainId, claims);
         if (trigger.claims != kept) revert ClaimsMismatch(kept, trigger.claims);
         emit Enrolled(id);
@@ -63,11 +64,21 @@ abstract contract Holdings is IHoldings, ReentrancyGuardTransient {
         }
     }
 
+    /// @dev Opens an incident of the feed rung.
+    function _open(bytes32 trigger, Measurement memory m) internal returns (uint256) {
+        return incidents.open(trigger, Rung.Feed, msg.sender, m);
+    }
+
+    /// @dev Time in which feeds were dead counts for nobody.
+    function _extend(uint256 id, uint64 dead) internal {
+        if (dead != 0) IExtensions(address(incidents)).extend(id, dead);
+    }
+
     /// @dev What the terms of this rung's triggers begin with.
     function _tag() internal pure virtual returns (bytes32);
 
     /// @dev Checks the terms; answers where the holdings are kept.
-    function _check(address subject, bytes memory encoded) internal view virtual returns (Claims memory);
+    function _check(Trigger calldata trigger) internal view virtual returns (Claims memory);
 
     /// @dev Where they are kept, by terms that were checked.
     function _claimsIn(bytes memory encoded) internal pure virtual returns (Claims memory);

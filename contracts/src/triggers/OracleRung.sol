@@ -4,24 +4,25 @@ pragma solidity ^0.8.27;
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Median} from "../feeds/Median.sol";
 import {ICatalog} from "../interfaces/ICatalog.sol";
-import {IExtensions} from "../interfaces/IExtensions.sol";
-import {Run} from "../interfaces/IFeedRung.sol";
 import {IHistory} from "../interfaces/IHistory.sol";
 import {Claims, IHoldings} from "../interfaces/IHoldings.sol";
-import {IIncidents, Incident, Measurement, Rung} from "../interfaces/IIncidents.sol";
+import {IIncidents, Incident} from "../interfaces/IIncidents.sol";
 import {IOracleRung, LiquidationLog, OracleTerms} from "../interfaces/IOracleRung.sol";
 import {Evidence, IProofRung} from "../interfaces/IProofRung.sol";
+import {Run} from "../interfaces/IRunRung.sol";
+import {Trigger} from "../interfaces/ITriggers.sol";
 import {Header} from "../libraries/Header.sol";
 import {Reader} from "../libraries/Reader.sol";
 import {Receipts} from "../libraries/Receipts.sol";
 import {Runs} from "../libraries/Runs.sol";
 import {Trie} from "../libraries/Trie.sol";
 import {Holdings} from "./Holdings.sol";
+import {RunRung} from "./RunRung.sol";
 
 /// @title OracleRung
 /// @notice Has no owner and no parameter. What it pays for is in logs that the chain itself confirms; what they are
 ///         worth is the lowest median of the references while the feed was wrong.
-contract OracleRung is IOracleRung, Holdings {
+contract OracleRung is IOracleRung, RunRung {
     using Receipts for Receipts.Log;
 
     /// @dev What an incident pays by.
@@ -40,7 +41,6 @@ contract OracleRung is IOracleRung, Holdings {
     bytes32 private constant TAG = "breakwater.oracle/1";
     uint256 private constant WAD = 1e18;
 
-    mapping(bytes32 trigger => Run) private _runs;
     /// @dev Of the run that goes on; what an incident of it pays by.
     mapping(bytes32 trigger => Case) private _current;
     mapping(uint256 id => Case) private _cases;
@@ -51,37 +51,6 @@ contract OracleRung is IOracleRung, Holdings {
     constructor(IHistory history_, ICatalog catalog_, IIncidents incidents_)
         Holdings(history_, catalog_, incidents_)
     {}
-
-    /// @inheritdoc IOracleRung
-    function poke(bytes32 trigger) external nonReentrant {
-        _observe(trigger, _decode(_termsOf(trigger)));
-    }
-
-    /// @inheritdoc IOracleRung
-    function open(bytes32 trigger) external nonReentrant returns (uint256 id) {
-        OracleTerms memory t = _decode(_termsOf(trigger));
-        Run memory r = _observe(trigger, t);
-        if (r.incident != 0) revert AlreadyOpened(trigger, r.incident);
-        // Nothing has elapsed before a healthy observation, so this means that there is an onset.
-        if (r.elapsed < t.period) revert RunTooShort(trigger, r.elapsed, t.period);
-        Measurement memory m = Measurement({
-            onset: r.onset,
-            reading: _anchored(),
-            onsetTime: r.onsetTime,
-            afterTime: r.since,
-            base: t.base,
-            loss: t.base,
-            evidence: keccak256(abi.encode(r))
-        });
-        id = incidents.open(trigger, Rung.Feed, msg.sender, m);
-        _runs[trigger].incident = id;
-        Case memory c = _current[trigger];
-        _cases[id] = c;
-        emit OracleOpened(trigger, id, c.price);
-        emit StillWrong(id, c.until);
-        uint64 dead = r.downtime - r.downBefore;
-        if (dead != 0) IExtensions(address(incidents)).extend(id, dead);
-    }
 
     /// @inheritdoc IOracleRung
     function proveLog(uint256 id, uint256 transaction, uint256 log, Evidence calldata evidence)
@@ -120,17 +89,12 @@ contract OracleRung is IOracleRung, Holdings {
         return live && !_off(price, answer, t.tolerance / 2);
     }
 
-    /// @inheritdoc IOracleRung
-    function run(bytes32 trigger) external view returns (Run memory) {
-        return _runs[trigger];
-    }
-
     function _tag() internal pure override returns (bytes32) {
         return TAG;
     }
 
-    function _check(address, bytes memory encoded) internal pure override returns (Claims memory) {
-        OracleTerms memory t = _decode(encoded);
+    function _check(Trigger calldata trigger) internal pure override returns (Claims memory) {
+        OracleTerms memory t = _decode(trigger.terms);
         Median.check(t.references);
         _within("tolerance", t.tolerance, 1, WAD);
         _within("maxGap", t.maxGap, 1, type(uint32).max);
@@ -143,6 +107,11 @@ contract OracleRung is IOracleRung, Holdings {
         _within("unitNum", t.log.unitNum, 1, type(uint64).max);
         _within("unitDen", t.log.unitDen, 1, type(uint64).max);
         _within("holding.width", t.claims.holding.width, 1, 256);
+        uint256 emitter = uint160(t.log.emitter);
+        // The logs of one function are those of the contract that it is a function of.
+        if (trigger.selector != 0) {
+            _within("emitter", emitter, uint160(trigger.subject), uint160(trigger.subject));
+        }
         return t.claims;
     }
 
@@ -150,7 +119,24 @@ contract OracleRung is IOracleRung, Holdings {
         return _decode(encoded).claims;
     }
 
-    function _observe(bytes32 trigger, OracleTerms memory t) private returns (Run memory r) {
+    function _sizeOf(bytes memory encoded) internal pure override returns (uint128 base, uint32 period) {
+        OracleTerms memory t = _decode(encoded);
+        return (t.base, t.period);
+    }
+
+    function _lossOf(bytes memory encoded, Run memory) internal pure override returns (uint128) {
+        return _decode(encoded).base;
+    }
+
+    function _opened(bytes32 trigger, uint256 id, Run memory, uint128, uint64) internal override {
+        Case memory c = _current[trigger];
+        _cases[id] = c;
+        emit OracleOpened(trigger, id, c.price);
+        emit StillWrong(id, c.until);
+    }
+
+    function _observe(bytes32 trigger, bytes memory encoded) internal override returns (Run memory r) {
+        OracleTerms memory t = _decode(encoded);
         r = _runs[trigger];
         (bool live, uint256 price, Median.Answer memory answer) = _look(t);
         bool healthy = live && !_off(price, answer, t.tolerance);

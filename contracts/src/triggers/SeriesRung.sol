@@ -4,11 +4,11 @@ pragma solidity ^0.8.27;
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Median} from "../feeds/Median.sol";
 import {ICatalog} from "../interfaces/ICatalog.sol";
-import {IExtensions} from "../interfaces/IExtensions.sol";
 import {IHistory} from "../interfaces/IHistory.sol";
 import {Claims, IHoldings} from "../interfaces/IHoldings.sol";
-import {IIncidents, Measurement, Rung} from "../interfaces/IIncidents.sol";
+import {IIncidents, Measurement} from "../interfaces/IIncidents.sol";
 import {ISeriesRung, Observation, Series, SeriesTerms} from "../interfaces/ISeriesRung.sol";
+import {Trigger} from "../interfaces/ITriggers.sol";
 import {Divergence} from "../libraries/Divergence.sol";
 import {Holdings} from "./Holdings.sol";
 
@@ -72,11 +72,10 @@ contract SeriesRung is ISeriesRung, Holdings {
             loss: uint128(Math.mulDiv(t.base, lost, Divergence.WAD)),
             evidence: keccak256(abi.encode(s.first, s.second))
         });
-        id = incidents.open(trigger, Rung.Feed, msg.sender, m);
+        id = _open(trigger, m);
         _series[trigger].incident = id;
         emit SeriesOpened(trigger, id);
-        uint64 dead = s.startDown + s.endDown;
-        if (dead != 0) IExtensions(address(incidents)).extend(id, dead);
+        _extend(id, s.startDown + s.endDown);
     }
 
     /// @inheritdoc IHoldings
@@ -97,8 +96,8 @@ contract SeriesRung is ISeriesRung, Holdings {
         return TAG;
     }
 
-    function _check(address, bytes memory encoded) internal pure override returns (Claims memory) {
-        SeriesTerms memory t = _decode(encoded);
+    function _check(Trigger calldata trigger) internal pure override returns (Claims memory) {
+        SeriesTerms memory t = _decode(trigger.terms);
         Median.check(t.x);
         Median.check(t.y);
         _within("start", t.start, 1, type(uint64).max - 1);

@@ -222,10 +222,26 @@ contract SalvageTest is Fixture {
         _assign(100_000e6);
         uint256 paid = policies.settle(policy, incident);
         _take();
-        (, uint256 now_) = policies.settlement(policy, incident);
+        (uint256 due, uint256 now_) = policies.settlement(policy, incident);
         assertGt(now_, paid, "bob never claimed");
-        (uint256 due,) = policies.settlement(policy, incident);
         assertEq(salvage.lot(policy, incident).taken, 100_000e6 * now_ / due);
+    }
+
+    function test_the_bounty_of_that_settlement_is_the_callers() public {
+        Product memory terms = termsFor(list_());
+        (terms.salvage, terms.bountyBps) = (address(share), 200);
+        product = listProduct(terms);
+        _short();
+        usd.mint(keeper, 1_000e6);
+        vm.warp(uint256(incidents.incident(incident).claimsEnd) + 1);
+        pool.closeBooking(incident);
+        vm.startPrank(keeper);
+        usd.approve(address(pool), 1_000e6);
+        pool.recover(incident, 1_000e6);
+        salvage.take(policy, incident);
+        vm.stopPrank();
+        assertEq(usd.balanceOf(keeper), 10e6, "half of two hundredths");
+        assertEq(usd.balanceOf(address(salvage)), 0);
     }
 
     function test_what_is_never_paid_for_is_sold_for_the_short_claims() public {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.27;
 
-import {DepegTerms, Run} from "breakwater/interfaces/IFeedRung.sol";
+import {Run} from "breakwater/interfaces/IRunRung.sol";
+import {DepegTerms} from "breakwater/interfaces/IFeedRung.sol";
 import {Rung} from "breakwater/interfaces/IIncidents.sol";
 import {Trigger} from "breakwater/interfaces/ITriggers.sol";
 import {TriggerFixture} from "../TriggerFixture.sol";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.27;
 
+import {IERC4626} from "@openzeppelin/contracts/interfaces/IERC4626.sol";
 import {AssemblyConfig} from "breakwater/interfaces/IAssembly.sol";
 import {Agreement, IBreaker, Verdict} from "breakwater/interfaces/IBreaker.sol";
 import {CanaryTerms, ICanaryRung, Watch} from "breakwater/interfaces/ICanaryRung.sol";
@@ -9,7 +10,7 @@ import {Claims} from "breakwater/interfaces/IHoldings.sol";
 import {PinnedAccount} from "breakwater/interfaces/IGauges.sol";
 import {Trigger} from "breakwater/interfaces/ITriggers.sol";
 import {BreakerTrip} from "breakwater/libraries/Eip712Types.sol";
-import {VaultCanary} from "breakwater/periphery/VaultCanary.sol";
+import {Canary} from "breakwater/periphery/Canary.sol";
 import {Breaker} from "breakwater/prevention/Breaker.sol";
 import {CanaryRung} from "breakwater/triggers/CanaryRung.sol";
 import {Breakers} from "../Breakers.sol";
@@ -228,10 +229,11 @@ contract BreakerCanaryTest is Breakers {
         vm.prank(address(gate));
         breaker.agree(address(gate), terms());
         watcher = new CanaryRung(history, catalog, incidents);
-        VaultCanary canary = new VaultCanary(gate, address(watcher), 100e6, 1e6);
-        usd.mint(address(this), 1000e6);
-        usd.approve(address(canary), 1000e6);
-        canary.fund(100e6 + 10);
+        bytes memory input = abi.encodeCall(IERC4626.redeem, (1e6, address(0), address(0)));
+        Canary canary = new Canary(address(gate), input, 6, address(usd), 1e6, address(0));
+        usd.mint(address(this), 10e6);
+        usd.approve(address(gate), 10e6);
+        gate.deposit(10e6, address(canary));
         CanaryTerms memory t;
         (t.canary, t.breaker, t.gasLimit) = (address(canary), address(breaker), 400_000);
         (t.spacing, t.base) = (1 hours, 1_000_000e6);

@@ -6,7 +6,11 @@ import {CanaryTerms, ICanaryRung, Watch} from "breakwater/interfaces/ICanaryRung
 import {IHoldings} from "breakwater/interfaces/IHoldings.sol";
 import {Incident, Rung, Status} from "breakwater/interfaces/IIncidents.sol";
 import {Trigger} from "breakwater/interfaces/ITriggers.sol";
-import {VaultCanary} from "breakwater/periphery/VaultCanary.sol";
+import {Canary} from "breakwater/periphery/Canary.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {IERC4626} from "@openzeppelin/contracts/interfaces/IERC4626.sol";
+import {Kind, Product} from "breakwater/interfaces/ICatalog.sol";
+import {ICatalog} from "breakwater/interfaces/ICatalog.sol";
 import {TriggerFixture} from "../TriggerFixture.sol";
 import {GateVault, ToldBreaker} from "../GateVault.sol";
 
@@ -17,7 +21,7 @@ contract CanaryRungTest is TriggerFixture {
     uint128 private constant BASE = 1_000_000e6;
 
     GateVault private vault;
-    VaultCanary private canary;
+    Canary private canary;
     ToldBreaker private breaker;
     bytes32 private trigger;
 
@@ -25,12 +29,22 @@ contract CanaryRungTest is TriggerFixture {
         super.setUp();
         openVault();
         vault = new GateVault(usd);
-        canary = new VaultCanary(vault, address(canaryRung), 100e6, 1e6);
+        canary = _canary(IERC4626.redeem.selector);
         breaker = new ToldBreaker();
-        usd.mint(address(this), 1_000e6);
-        usd.approve(address(canary), 1_000e6);
-        canary.fund(100e6 + 10);
+        _give(canary, 100e6);
         trigger = _enrol(_terms());
+    }
+
+    /// @dev By `redeem` or `withdraw`, to itself and from itself, whose address nobody knows before.
+    function _canary(bytes4 selector) private returns (Canary) {
+        bytes memory input = abi.encodeWithSelector(selector, 1e6, address(0), address(0));
+        return new Canary(address(vault), input, 6, address(usd), 0.9e6, address(0));
+    }
+
+    function _give(Canary to, uint256 assets) private {
+        usd.mint(address(this), assets);
+        usd.approve(address(vault), assets);
+        vault.deposit(assets, address(to));
     }
 
     function _terms() private view returns (CanaryTerms memory t) {
@@ -138,6 +152,9 @@ contract CanaryRungTest is TriggerFixture {
         vault.setOut(GateVault.Out.Nothing);
         _fails();
         assertTrue(_watch().ripe);
+        // Nor can the covered contract say in the canary's place that something came out.
+        vault.setOut(GateVault.Out.Forged);
+        _fails();
     }
 
     function test_failureWithinASecondOfTheSuccess() public {
@@ -214,58 +231,136 @@ contract CanaryRungTest is TriggerFixture {
 
     // ----- the position -----
 
-    function test_emptyCanaryIsRefused() public {
-        VaultCanary empty = new VaultCanary(vault, address(canaryRung), 100e6, 1e6);
+    /// @dev It never got out, so its failures say nothing; from the first success on they do.
+    function test_emptyCanarySaysNothing() public {
+        Canary empty = _canary(IERC4626.redeem.selector);
         CanaryTerms memory t = _terms();
         t.canary = address(empty);
         trigger = _enrol(t);
-        bytes memory reason = abi.encodeWithSelector(ICanaryRung.CanaryEmpty.selector, address(empty));
-        expectRevert(reason);
-        canaryRung.probe(trigger);
-        usd.approve(address(empty), 100e6);
-        empty.fund(100e6 - 1);
-        expectRevert(reason);
-        canaryRung.probe(trigger);
-        empty.fund(1);
+        _fails();
+        pass(SPACING);
+        _fails();
+        assertEq(_watch().failedAt, 0);
+        assertFalse(canaryRung.sellable(trigger));
+        _give(empty, 1e6);
         _succeeds();
     }
 
-    /// @dev Holders get out, so nothing is lost; but a position that is not put back says nothing any more.
-    function test_shutDepositsAreNoFailure() public {
-        vault.setIn(true);
-        _succeeds();
-        assertEq(canary.shares(), 99e6 + 10);
-        expectRevert(abi.encodeWithSelector(ICanaryRung.CanaryEmpty.selector, address(canary)));
-        canaryRung.probe(trigger);
-        vault.setIn(false);
-        canary.fund(1);
-        assertEq(canary.shares(), 100e6 + 11);
-        _succeeds();
-        assertEq(usd.balanceOf(address(canary)), 0);
-    }
-
-    function test_onlyTheRungProbes() public {
-        expectRevert(abi.encodeWithSelector(ICanary.NotCanaryRung.selector, address(this)));
-        canary.probe();
-        expectRevert(abi.encodeWithSelector(ICanary.NotSelf.selector, address(this)));
-        canary.putBack();
-    }
-
-    function test_canaryMustBeAbleToTryALittle() public {
-        expectRevert(abi.encodeWithSelector(ICanary.BadLittle.selector, 0, 5));
-        new VaultCanary(vault, address(canaryRung), 5, 0);
-        expectRevert(abi.encodeWithSelector(ICanary.BadLittle.selector, 6, 5));
-        new VaultCanary(vault, address(canaryRung), 5, 6);
-    }
-
-    function test_probesPutBackWhatTheyTake() public {
-        uint256 shares = canary.shares();
+    /// @dev However often it is probed, and by whom, the position is what it was.
+    function test_probesSpendNothing() public {
+        uint256 shares = vault.balanceOf(address(canary));
+        uint256 supply = vault.totalSupply();
         for (uint256 i; i < 5; ++i) {
             pass(12);
             _succeeds();
+            assertEq(canary.probe(), 1e6);
         }
-        assertEq(canary.shares(), shares);
         assertEq(vault.balanceOf(address(canary)), shares);
+        assertEq(vault.totalSupply(), supply);
+        assertEq(usd.balanceOf(address(canary)), 0);
+    }
+
+    function test_attemptsAreAlwaysUndone() public {
+        expectRevert(abi.encodeWithSelector(ICanary.Out.selector, 1e6));
+        canary.attempt();
+        vault.setOut(GateVault.Out.Forged);
+        expectRevert(abi.encodeWithSelector(ICanary.Out.selector, 0));
+        canary.attempt();
+        expectRevert(abi.encodeWithSelector(ICanary.NotOut.selector, 0.9e6, 0));
+        canary.probe();
+    }
+
+    /// @dev Less than the least is a failure as well: a vault that pays a tenth has lost the rest.
+    function test_tooLittleIsAFailure() public {
+        _succeeds();
+        pass(60);
+        vm.prank(address(vault));
+        usd.transfer(keeper, 50e6);
+        expectRevert(abi.encodeWithSelector(ICanary.NotOut.selector, 0.9e6, 0.5e6));
+        canary.probe();
+        _fails();
+        assertEq(_watch().failedAt, block.timestamp);
+    }
+
+    function test_canaryNeedsACallAndALeast() public {
+        bytes memory input = abi.encodeWithSelector(IERC4626.redeem.selector, 1, 2, 3);
+        expectRevert(abi.encodeWithSelector(ICanary.BadCanary.selector, 3, 1));
+        new Canary(address(vault), "abc", 0, address(usd), 1, address(0));
+        expectRevert(abi.encodeWithSelector(ICanary.BadCanary.selector, 100, 0));
+        new Canary(address(vault), input, 0, address(usd), 0, address(0));
+        expectRevert(abi.encodeWithSelector(ICanary.BadCanary.selector, 100, 1));
+        new Canary(address(vault), input, 8, address(usd), 1, address(0));
+        Canary made_ = new Canary(address(vault), input, 4, address(usd), 1, address(0));
+        assertEq(made_.input(), abi.encodeWithSelector(IERC4626.redeem.selector, 1, 2, address(made_)));
+        assertEq(made_.selector(), IERC4626.redeem.selector);
+    }
+
+    /// @dev The coin of the chain comes out, for a token that the covered contract pulls.
+    function test_canaryOfAFunctionThatPullsAndPaysInCoin() public {
+        Till till = new Till(usd);
+        vm.deal(address(till), 10);
+        bytes memory input = abi.encodeCall(Till.swap, (3));
+        Canary made_ = new Canary(address(till), input, 0, address(0), 3, address(usd));
+        expectRevert(abi.encodeWithSelector(ICanary.NotOut.selector, 3, 0));
+        made_.probe();
+        usd.mint(address(made_), 3);
+        assertEq(made_.probe(), 3);
+        assertEq(usd.balanceOf(address(made_)), 3);
+        assertEq(usd.allowance(address(made_), address(till)), 0);
+        vm.deal(address(till), 2);
+        expectRevert(abi.encodeWithSelector(ICanary.NotOut.selector, 3, 0));
+        made_.probe();
+    }
+
+    // ----- single functions -----
+
+    function _onFunction(bytes4 selector) private returns (Trigger memory listed) {
+        Canary by = _canary(selector);
+        _give(by, 10e6);
+        CanaryTerms memory t = _terms();
+        t.canary = address(by);
+        listed = _listed(t);
+        listed.selector = selector;
+    }
+
+    /// @dev `redeem` breaks, `withdraw` works on: only who insured the one is paid.
+    function test_oneFunctionIsCoveredByItself() public {
+        Trigger memory listed = _onFunction(IERC4626.redeem.selector);
+        bytes32 redeems = catalog.listTrigger(listed);
+        canaryRung.enrol(listed);
+        listed = _onFunction(IERC4626.withdraw.selector);
+        bytes32 withdraws = catalog.listTrigger(listed);
+        canaryRung.enrol(listed);
+        assertTrue(redeems != withdraws);
+        assertTrue(canaryRung.probe(redeems));
+        assertTrue(canaryRung.probe(withdraws));
+        Product memory terms = productOn(redeems, Kind.Upgrade);
+        listProduct(terms);
+        assertEq(catalog.gaugeInfo(redeems).selector, IERC4626.redeem.selector);
+
+        pass(60);
+        vault.setOut(GateVault.Out.Shut);
+        assertFalse(canaryRung.probe(redeems));
+        assertTrue(canaryRung.probe(withdraws));
+        pass(SPACING);
+        assertFalse(canaryRung.probe(redeems));
+        assertTrue(canaryRung.probe(withdraws));
+        pass(12);
+        assertEq(incidents.incident(canaryRung.open(redeems)).loss, BASE);
+        expectRevert(abi.encodeWithSelector(ICanaryRung.NotRipe.selector, withdraws));
+        canaryRung.open(withdraws);
+    }
+
+    function test_canaryMustCallTheCoveredFunction() public {
+        Trigger memory listed = _onFunction(IERC4626.redeem.selector);
+        listed.selector = IERC4626.withdraw.selector;
+        catalog.listTrigger(listed);
+        expectRevert(
+            abi.encodeWithSelector(
+                ICanaryRung.WrongSelector.selector, IERC4626.withdraw.selector, IERC4626.redeem.selector
+            )
+        );
+        canaryRung.enrol(listed);
     }
 
     // ----- answers in the dwell -----
@@ -362,5 +457,20 @@ contract CanaryRungTest is TriggerFixture {
         catalog.listTrigger(listed);
         expectRevert(abi.encodeWithSelector(ICanaryRung.WrongTarget.selector, VAULT, address(vault)));
         canaryRung.enrol(listed);
+    }
+}
+
+/// @notice Hands out coin for a token that it pulls.
+contract Till {
+    IERC20 private immutable _token;
+
+    constructor(IERC20 token) {
+        _token = token;
+    }
+
+    function swap(uint256 amount) external {
+        _token.transferFrom(msg.sender, address(this), amount);
+        (bool sent,) = msg.sender.call{value: amount}("");
+        require(sent, "no coin");
     }
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.27;
 
+import {IRunRung, Run} from "breakwater/interfaces/IRunRung.sol";
 import {Sources} from "breakwater/interfaces/IFeed.sol";
-import {DepegTerms, IFeedRung, Run} from "breakwater/interfaces/IFeedRung.sol";
+import {DepegTerms, IFeedRung} from "breakwater/interfaces/IFeedRung.sol";
 import {IHoldings} from "breakwater/interfaces/IHoldings.sol";
 import {IIncidents, Incident, Rung, Status} from "breakwater/interfaces/IIncidents.sol";
 import {Evidence, IProofRung} from "breakwater/interfaces/IProofRung.sol";
@@ -74,7 +75,7 @@ contract FeedRungTest is TriggerFixture {
     }
 
     function _tooShort(uint256 elapsed) private {
-        expectRevert(abi.encodeWithSelector(IFeedRung.RunTooShort.selector, trigger, elapsed, PERIOD));
+        expectRevert(abi.encodeWithSelector(IRunRung.RunTooShort.selector, trigger, elapsed, PERIOD));
         feedRung.open(trigger);
     }
 
@@ -176,7 +177,7 @@ contract FeedRungTest is TriggerFixture {
 
     function test_oneRunOpensOneIncident() public {
         uint256 id = openRun();
-        expectRevert(abi.encodeWithSelector(IFeedRung.AlreadyOpened.selector, trigger, id));
+        expectRevert(abi.encodeWithSelector(IRunRung.AlreadyOpened.selector, trigger, id));
         feedRung.open(trigger);
     }
 

@@ -160,6 +160,28 @@ contract CeilingsTest is LadderFixture {
         assertEq(_paid(probe, bob, 300), 300);
     }
 
+    /// @dev Whoever waits with the second telling until the claims of the first are over is told of the same blocks.
+    function test_waitingMakesNoSecondLossOfTheSameBlocks() public {
+        bytes32 canary = _triggerOnTheVault();
+        uint256 proof = openBy(Rung.Proof, gauge, ONSET, ONSET + 2, 500);
+        assertEq(_paid(proof, alice, 300), 300);
+        dispute(proof);
+        vm.warp(incidents.incident(proof).claimsEnd + uint256(1));
+        uint256 probe = openBy(Rung.Canary, canary, ONSET + 1, ONSET + 50, 500);
+        assertEq(_paid(probe, alice, 300), 0);
+    }
+
+    /// @dev What was paid at once on a loss that was refuted is not paid again for the same onset.
+    function test_whatAVoidedIncidentPaidIsNotPaidAgainForItsBlocks() public {
+        uint256 id = openBy(Rung.Proof, gauge, ONSET, ONSET + 1, 500);
+        assertEq(_paid(id, alice, 200), 200);
+        vm.prank(who(Rung.Proof));
+        incidents.revise(id, m(ONSET, ONSET + 2, 0));
+        dispute(id);
+        id = openBy(Rung.Proof, gauge, ONSET, ONSET + 3, 500);
+        assertEq(_paid(id, alice, 300), 100);
+    }
+
     function _paidForAll(uint256 id, uint128 wanted) private returns (uint128) {
         vm.prank(keeper);
         return incidents.consume(id, keeper, true, 500, wanted);
@@ -173,7 +195,7 @@ contract CeilingsTest is LadderFixture {
         assertEq(_paid(probe, alice, 300), 50);
         assertEq(_paid(probe, bob, 300), 0);
         assertEq(_paidForAll(proof, 50), 0, "alice has the rest");
-        assertEq(_paid(proof, bob, 300), 50, "of the incident's own loss");
+        assertEq(_paid(proof, bob, 300), 0, "all are paid one loss together");
     }
 
     function test_whatEachHolderWasPaidIsNotPaidForAll() public {

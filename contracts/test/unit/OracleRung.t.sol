@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.27;
 
+import {Kind} from "breakwater/interfaces/ICatalog.sol";
 import {Sources} from "breakwater/interfaces/IFeed.sol";
-import {Run} from "breakwater/interfaces/IFeedRung.sol";
 import {IHoldings} from "breakwater/interfaces/IHoldings.sol";
 import {Incident, Rung} from "breakwater/interfaces/IIncidents.sol";
 import {IOracleRung, OracleTerms} from "breakwater/interfaces/IOracleRung.sol";
 import {Evidence, IProofRung} from "breakwater/interfaces/IProofRung.sol";
+import {IRunRung, Run} from "breakwater/interfaces/IRunRung.sol";
 import {Trigger} from "breakwater/interfaces/ITriggers.sol";
 import {Receipts} from "breakwater/libraries/Receipts.sol";
 import {Rlp} from "breakwater/libraries/Rlp.sol";
@@ -135,9 +136,7 @@ contract OracleRungTest is TriggerFixture {
         pass(60);
         _see(1500e18, 2000e18);
         _stay(1500e18, 2000e18, PERIOD - GAP / 2);
-        expectRevert(
-            abi.encodeWithSelector(IOracleRung.RunTooShort.selector, trigger, PERIOD - GAP / 2, PERIOD)
-        );
+        expectRevert(abi.encodeWithSelector(IRunRung.RunTooShort.selector, trigger, PERIOD - GAP / 2, PERIOD));
         oracleRung.open(trigger);
         _stay(1500e18, 2000e18, GAP / 2);
         uint256 id = oracleRung.open(trigger);
@@ -147,7 +146,7 @@ contract OracleRungTest is TriggerFixture {
         assertEq(incident.afterTime, time + 60);
         assertEq(incident.loss, BASE);
         assertEq(incident.base, BASE);
-        expectRevert(abi.encodeWithSelector(IOracleRung.AlreadyOpened.selector, trigger, id));
+        expectRevert(abi.encodeWithSelector(IRunRung.AlreadyOpened.selector, trigger, id));
         oracleRung.open(trigger);
     }
 
@@ -192,6 +191,30 @@ contract OracleRungTest is TriggerFixture {
         _stay(1500e18, 2000e18, PERIOD - GAP);
         uint256 id = oracleRung.open(trigger);
         assertEq(incidents.incident(id).openedTime, block.timestamp - 6 days - 120);
+    }
+
+    // ----- one function -----
+
+    /// @dev The loss is in what one function of the covered contract logs.
+    function test_logsOfOneFunctionAreCovered() public {
+        Trigger memory listed = _listed(_terms());
+        bytes4 selector = bytes4(keccak256("liquidationCall(address,address,address,uint256,bool)"));
+        (listed.subject, listed.selector) = (LENDER, selector);
+        trigger = catalog.listTrigger(listed);
+        oracleRung.enrol(listed);
+        listProduct(productOn(trigger, Kind.Oracle));
+        assertEq(catalog.gaugeInfo(trigger).account, LENDER);
+        assertEq(catalog.gaugeInfo(trigger).selector, selector);
+        uint256 id = _wrong();
+        oracleRung.proveLog(id, 1, 1, _evidence(alice));
+        assertEq(incidents.positionLost(id, alice), 24_000e6);
+
+        listed.subject = VAULT;
+        catalog.listTrigger(listed);
+        expectRevert(
+            abi.encodeWithSelector(IHoldings.TermOutOfRange.selector, bytes32("emitter"), uint160(LENDER))
+        );
+        oracleRung.enrol(listed);
     }
 
     // ----- proofs -----

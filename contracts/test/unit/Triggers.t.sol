@@ -104,6 +104,31 @@ contract TriggersTest is Fixture {
 
     // ----- products -----
 
+    /// @dev One that names where claims are kept.
+    function _placed(uint8 rungs) private view returns (Trigger memory t) {
+        t = _trigger(rungs);
+        t.claims = keccak256("claims");
+    }
+
+    /// @dev What is paid of a position elsewhere is known only by where its claims are kept.
+    function test_positionsNeedAPlaceOfClaims() public {
+        uint8[3] memory rungs = [QUORUM, FEED, CANARY];
+        for (uint256 i; i < 8; ++i) {
+            bool free = Kind(i) == Kind.Governance || Kind(i) == Kind.Custom;
+            uint8 by = Kind(i) == Kind.Upgrade ? rungs[2] : i == 2 || i == 3 || i == 6 ? rungs[1] : rungs[0];
+            bytes32 on = keccak256(abi.encode(keccak256("breakwater.trigger/1"), _trigger(by)));
+            if (catalog.gaugeInfo(on).listedAt == 0) catalog.listTrigger(_trigger(by));
+            assertFalse(catalog.gaugeInfo(on).placed);
+            Product memory terms = _terms(on, Kind(i));
+            if (free) {
+                listProduct(terms);
+                continue;
+            }
+            expectRevert(abi.encodeWithSelector(ICatalog.OutOfRange.selector, bytes32("claims"), 0));
+            catalog.listProduct(terms, 0);
+        }
+    }
+
     function _terms(bytes32 on, Kind kind) private view returns (Product memory terms) {
         terms = termsFor(on);
         terms.kind = kind;
@@ -135,20 +160,20 @@ contract TriggersTest is Fixture {
         spec.terms[1] = Term(0, Side.AssetAdd, false, 0, 112, 112, 1);
         spec.terms[2] = Term(0, Side.ClaimAdd, false, bytes32(uint256(1)), 0, 128, 1);
         _kinds(list(spec), [true, true, true, false, false, false, false, false]);
-        on = catalog.listTrigger(_trigger(FEED));
+        on = catalog.listTrigger(_placed(FEED));
         _kinds(on, [false, false, true, true, false, false, true, true]);
-        on = catalog.listTrigger(_trigger(CANARY));
+        on = catalog.listTrigger(_placed(CANARY));
         _kinds(on, [false, false, false, false, false, true, false, true]);
-        on = catalog.listTrigger(_trigger(QUORUM));
+        on = catalog.listTrigger(_placed(QUORUM));
         _kinds(on, [true, true, false, false, true, false, false, true]);
-        on = catalog.listTrigger(_trigger(FEED | QUORUM));
+        on = catalog.listTrigger(_placed(FEED | QUORUM));
         _kinds(on, [false, false, true, true, true, false, true, true]);
     }
 
     function test_somethingStaysWithThoseWhoCouldPreventIt() public {
-        bytes32 reporters = catalog.listTrigger(_trigger(QUORUM));
-        bytes32 feed = catalog.listTrigger(_trigger(FEED));
-        bytes32 canary = catalog.listTrigger(_trigger(CANARY));
+        bytes32 reporters = catalog.listTrigger(_placed(QUORUM));
+        bytes32 feed = catalog.listTrigger(_placed(FEED));
+        bytes32 canary = catalog.listTrigger(_placed(CANARY));
         bytes32[8] memory on = [reporters, reporters, feed, feed, reporters, canary, feed, reporters];
         uint16[8] memory most = [10_000, 9000, 2000, 10_000, 3000, 9500, 10_000, 10_000];
         for (uint256 i; i < 8; ++i) {
@@ -164,7 +189,7 @@ contract TriggersTest is Fixture {
     }
 
     function test_registrantsAreNamedWhereOneIsInsured() public {
-        bytes32 on = catalog.listTrigger(_trigger(QUORUM));
+        bytes32 on = catalog.listTrigger(_placed(QUORUM));
         Product memory terms = _terms(on, Kind.Governance);
         terms.registrant = address(0);
         bytes4 range = ICatalog.OutOfRange.selector;
@@ -182,7 +207,7 @@ contract TriggersTest is Fixture {
 
     /// @dev A registrant of his own choosing would take the loss of all holders for a few units of his own.
     function test_onlyListersNameRegistrants() public {
-        bytes32 on = catalog.listTrigger(_trigger(QUORUM));
+        bytes32 on = catalog.listTrigger(_placed(QUORUM));
         for (uint256 i; i < 8; ++i) {
             if (Kind(i) != Kind.Protocol && Kind(i) != Kind.Governance && Kind(i) != Kind.Custom) continue;
             Product memory terms = _terms(on, Kind(i));

@@ -59,7 +59,9 @@ contract WordingTest is Base {
             account: address(0xC0FFEE),
             form: Form.Ratio,
             rungs: 9,
-            trigger: false
+            trigger: false,
+            selector: 0,
+            placed: true
         });
     }
 
@@ -175,6 +177,13 @@ contract WordingTest is Base {
                 _payload(text.tokenURI(1, _policy(), terms, _gauge(), 0), "data:application/json;base64,");
             assertEq(vm.parseJsonString(json, ".attributes[0].value"), string.concat(names[i], " cover"));
         }
+    }
+
+    function test_textNamesTheCoveredFunction() public view {
+        ICatalog.GaugeInfo memory info = _trigger(4);
+        _has(text.wording(_terms(), info), "in the contract 0x");
+        info.selector = 0x00ba0876;
+        _has(text.wording(_terms(), info), "in the function 0x00ba0876 of the contract 0x");
     }
 
     function test_textNamesWhoDecides() public view {

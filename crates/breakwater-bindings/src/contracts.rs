@@ -30,6 +30,10 @@ sol! {
 }
 sol! {
     #![sol(all_derives = true)]
+    Canary, concat!(env!("OUT_DIR"), "/Canary.json")
+}
+sol! {
+    #![sol(all_derives = true)]
     Catalog, concat!(env!("OUT_DIR"), "/Catalog.json")
 }
 sol! {
@@ -139,10 +143,6 @@ sol! {
 sol! {
     #![sol(all_derives = true)]
     Underwriting, concat!(env!("OUT_DIR"), "/Underwriting.json")
-}
-sol! {
-    #![sol(all_derives = true)]
-    VaultCanary, concat!(env!("OUT_DIR"), "/VaultCanary.json")
 }
 sol! {
     #![sol(all_derives = true)]

@@ -10,7 +10,9 @@ use crate::booking::{Booking, Claim};
 use crate::context::{Context, Cx, Effects};
 use crate::events::Event;
 use crate::exposure::{add, take};
-use crate::incident::{ANSWER, Incident, Incidents, LOOK_BACK, Measurement, Rung, Status, check_dwelling, check_rung};
+use crate::incident::{
+    ANSWER, Incident, Incidents, LOOK_BACK, Measurement, Rung, Status, check_dwelling, check_rung,
+};
 use crate::measure::lambda;
 use crate::refusal::Refusal;
 use crate::world::{Deployment, World};
@@ -270,7 +272,8 @@ impl World {
         let proof = rung == Rung::Proof;
         let (mut above, mut passed) = (0, 0);
         loop {
-            let below = self.incidents.get(above).map_or(self.incidents.latest_of(gauge), |next| next.previous);
+            let below =
+                self.incidents.get(above).map_or(self.incidents.latest_of(gauge), |next| next.previous);
             let Some(next) = self.incidents.get(below).copied() else { return Ok((above, 0)) };
             let dwells = next.status == Status::Dwelling;
             let report = next.rung == Rung::Quorum;
@@ -279,7 +282,11 @@ impl World {
                 if !(dwells && next.fraction() < self.threshold(gauge)?) {
                     // A report, which is open for long, keeps the proof of another loss not out: both stand.
                     let stands = !dwells || (proof && report);
-                    return if stands { Ok((above, below)) } else { Err(Refusal::AlreadyDwelling { id: below }) };
+                    return if stands {
+                        Ok((above, below))
+                    } else {
+                        Err(Refusal::AlreadyDwelling { id: below })
+                    };
                 }
                 self.void(cx, below, false)?;
             } else if overlaps && proof && next.unpaid_report() {
@@ -291,7 +298,10 @@ impl World {
                 }
                 passed += 1;
                 if overlaps || passed > LOOK_BACK {
-                    return Err(Refusal::OnsetTooEarly { onset: measured.onset, least: next.measured.reading });
+                    return Err(Refusal::OnsetTooEarly {
+                        onset: measured.onset,
+                        least: next.measured.reading,
+                    });
                 }
                 above = below;
             }

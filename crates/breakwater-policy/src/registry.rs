@@ -46,9 +46,13 @@ impl Incident {
         position.lost.min(share.to_u128().unwrap_or(u128::MAX))
     }
 
-    /// Whether claims of `other`, on another gauge or trigger, were open when this one was opened, or the reverse.
-    /// This one's are open now.
+    /// Whether both tell of the same blocks, or claims of `other`, on another gauge or trigger, were open when this one
+    /// was opened, or the reverse. This one's are open now.
     fn overlaps(&self, other: &Self) -> bool {
+        let (mine, others) = (&self.measured, &other.measured);
+        if mine.onset < others.reading && others.onset < mine.reading {
+            return true;
+        }
         if other.gauge == self.gauge {
             return false;
         }
@@ -70,11 +74,11 @@ impl Incidents {
     }
 
     /// What somebody was paid for the same loss where another gauge or trigger of the subject told it.
-    fn paid_elsewhere(&self, incident: &Incident, payee: Payee) -> u128 {
+    fn paid_elsewhere(&self, own: u64, incident: &Incident, payee: Payee) -> u128 {
         let mut id = self.last_paid.get(&(incident.subject, payee)).copied().unwrap_or_default();
         let mut sum = 0_u128;
         while let Some((other, (paid, earlier))) = self.get(id).zip(self.payees.get(&(id, payee))) {
-            if incident.overlaps(other) {
+            if id != own && incident.overlaps(other) {
                 sum = sum.saturating_add(*paid);
             }
             id = *earlier;
@@ -87,9 +91,10 @@ impl Incidents {
         let subject = self.get(id).map(|incident| incident.subject).unwrap_or_default();
         let payees = [Some(Payee::All), whole.then_some(Payee::Whole), Some(Payee::Account(account))];
         for payee in payees.into_iter().flatten() {
-            let row = self.payees.entry((id, payee)).or_insert_with(|| {
-                (0, self.last_paid.insert((subject, payee), id).unwrap_or_default())
-            });
+            let row = self
+                .payees
+                .entry((id, payee))
+                .or_insert_with(|| (0, self.last_paid.insert((subject, payee), id).unwrap_or_default()));
             row.0 = row.0.saturating_add(amount);
         }
     }
@@ -116,9 +121,12 @@ impl Incidents {
     ) -> Result<u128, Refusal> {
         let incident = self.check_claims(id, cx.time)?;
         let before = self.positions.get(&(id, account)).copied().unwrap_or_default().paid;
-        let elsewhere = self.paid_elsewhere(incident, Payee::Account(account));
-        // Who is paid for all holders is paid for each of them, and each of them is for a part of all.
-        let others = self.paid_elsewhere(incident, if whole { Payee::All } else { Payee::Whole });
+        let elsewhere = self.paid_elsewhere(id, incident, Payee::Account(account));
+        // Who is paid for all holders is paid for each of them; from then on all are paid one loss together.
+        let stands = whole
+            || self.payees.contains_key(&(id, Payee::Whole))
+            || self.paid_elsewhere(id, incident, Payee::Whole) != 0;
+        let others = if stands { self.paid_elsewhere(id, incident, Payee::All) } else { 0 };
         let room = lost.saturating_sub(before.saturating_add(elsewhere));
         let room = room.min(incident.measured.loss.saturating_sub(incident.paid.saturating_add(others)));
         let amount = wanted.min(room);

@@ -58,6 +58,8 @@ pub struct GaugeInfo {
     pub rungs: u8,
     /// A trigger, not a gauge.
     pub trigger: bool,
+    /// It names where claims are kept, so that what others pay of them is known.
+    pub placed: bool,
 }
 
 /// Bits of [`GaugeInfo::rungs`].
@@ -128,6 +130,9 @@ impl Product {
     /// [`Refusal::OutOfRange`].
     pub fn check(&self, info: &GaugeInfo) -> Result<(), Refusal> {
         within("kind", u128::from(!info.serves(self.kind)), 0, 0)?;
+        // One loss of one position is told by several only where all name the place of its claims.
+        let counted = info.placed || matches!(self.kind, Kind::Governance | Kind::Custom);
+        within("claims", u128::from(counted), 1, 1)?;
         within("asset", u128::from(!self.asset.is_zero()), 1, 1)?;
         let named = matches!(self.kind, Kind::Protocol | Kind::Governance);
         let agrees = self.kind == Kind::Custom || self.registrant.is_zero() != named;

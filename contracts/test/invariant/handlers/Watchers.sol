@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.27;
 
-import {Run} from "breakwater/interfaces/IFeedRung.sol";
+import {Run} from "breakwater/interfaces/IRunRung.sol";
 import {FeedRung} from "breakwater/triggers/FeedRung.sol";
 import {Malice, TellingFeed} from "../../PriceSources.sol";
 import {Vm} from "../../unit/Vm.sol";

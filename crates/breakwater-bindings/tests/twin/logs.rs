@@ -82,6 +82,7 @@ fn catalog_event(event: CatalogEvents, clock: Clock) -> Option<Event> {
                 form: form(e.spec.form),
                 rungs: GAUGE_RUNGS,
                 trigger: false,
+                placed: true,
             };
             Event::GaugeListed { gauge: e.gauge, info }
         }
@@ -97,6 +98,7 @@ fn catalog_event(event: CatalogEvents, clock: Clock) -> Option<Event> {
                 form: form(0),
                 rungs: e.trigger.rungs,
                 trigger: true,
+                placed: !e.trigger.claims.is_zero(),
             };
             Event::GaugeListed { gauge: e.id, info }
         }
@@ -393,7 +395,9 @@ fn tranche_event(event: TrancheEvents) -> Option<Event> {
         },
         TrancheEvents::Approval(_) => return None,
         // Who acts for whom is not the twin's, and the others tell again what the claims tell.
-        TrancheEvents::OperatorSet(_) | TrancheEvents::Deposit(_) | TrancheEvents::Withdraw(_) => return None,
+        TrancheEvents::OperatorSet(_) | TrancheEvents::Deposit(_) | TrancheEvents::Withdraw(_) => {
+            return None;
+        }
     })
 }
 

@@ -34,7 +34,7 @@ use stage::Stage;
 /// Operations of one sequence.
 const STEPS: usize = 2_000;
 /// Sequences of an ordinary run.
-const SEEDS: u64 = 8;
+const SEEDS: u64 = 12;
 /// The same of a long run: deeper ones, and many.
 const LONG_STEPS: usize = 5_000;
 const LONG_SEEDS: u64 = 200;

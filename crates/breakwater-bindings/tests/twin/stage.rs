@@ -330,6 +330,7 @@ fn gauge_info(info: &Catalog::GaugeInfo) -> GaugeInfo {
         form: form(info.form),
         rungs: info.rungs,
         trigger: info.trigger,
+        placed: info.placed,
     }
 }
 

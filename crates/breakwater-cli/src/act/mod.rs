@@ -198,7 +198,7 @@ mod tests {
             (rung, report::nextBondCall::SIGNATURE),
             (reporters, report::signerSetCall::SIGNATURE),
             (reporters, report::assetCall::SIGNATURE),
-            (include_str!("../../../../contracts/src/interfaces/IFeedRung.sol"), poke::pokeCall::SIGNATURE),
+            (include_str!("../../../../contracts/src/interfaces/IRunRung.sol"), poke::pokeCall::SIGNATURE),
             // An enum is a uint8 on the wire.
             (underwriting, limits::committeeCall::SIGNATURE),
         ] {

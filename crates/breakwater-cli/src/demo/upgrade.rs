@@ -5,7 +5,7 @@ use alloy::hex;
 use alloy::primitives::{Address, B256, U256};
 use alloy::sol_types::{SolCall, SolConstructor, SolError, SolEvent, SolValue};
 use breakwater_bindings::Catalog;
-use breakwater_bindings::contracts::{CanaryRung, Policies, Salvage, VaultCanary};
+use breakwater_bindings::contracts::{Canary, CanaryRung, Policies, Salvage};
 use breakwater_bindings::demo::{DemoSavings, DemoSavingsV2, DemoToken, UpgradableProxy};
 use breakwater_bindings::triggers::{CANARY_BIT, CanaryTerms, Claims};
 
@@ -23,7 +23,7 @@ const SAVERS: [(&str, u64, u64); 3] =
     [("alice", 100_000, 100_000), ("bob", 60_000, 40_000), ("carol", 40_000, 0)];
 /// What the first version takes at most, dUSD; the second one reads it as a date.
 const CAP: u64 = 10_000_000;
-/// What the canary is funded with, dUSD: it is spent.
+/// What the canary is funded with, dUSD: it is given up.
 const CANARY: u64 = 200;
 /// Seconds between two failed probes.
 const SPACING: u32 = 6 * 3_600;
@@ -86,14 +86,21 @@ impl Play {
         stage.local.run(&team, Call::to("setting up", savings, &set_up)).await?;
         let keeper = code_hash(&stage.local, savings).await?;
         let claims = Claims::mapping(keeper, SHARES_SLOT).pinned_to(IMPLEMENTATION, first.into_word());
-        let arguments = VaultCanary::constructorCall {
-            vault_: savings,
-            rung_: stage.market.deployment.canary_rung,
-            minimum_: U256::from(units(CANARY / 2)),
-            little_: U256::from(units(1)),
+        let redeem = DemoSavings::redeemCall {
+            shares: U256::from(units(1)),
+            receiver: Address::ZERO,
+            owner: Address::ZERO,
         };
-        let canary =
-            stage.create(&team, "the canary", &VaultCanary::BYTECODE, arguments.abi_encode()).await?;
+        let arguments = Canary::constructorCall {
+            target_: savings,
+            input_: redeem.abi_encode().into(),
+            // The second and the third word of the arguments are the canary's own address.
+            own: U256::from(0b110),
+            asset_: asset,
+            least_: U256::from(units(1) * 9 / 10),
+            spends_: Address::ZERO,
+        };
+        let canary = stage.create(&team, "the canary", &Canary::BYTECODE, arguments.abi_encode()).await?;
         stage.ready().await?;
         let trigger = B256::ZERO;
         let mut play = Self { stage, savers, team, watcher, savings, canary, claims, trigger };
@@ -117,9 +124,9 @@ impl Play {
             stage.local.run(saver, Call::to("approving premiums", asset, &again)).await?;
         }
         let assets = U256::from(units(CANARY));
-        stage.hold(&self.team, (asset, assets), self.canary).await?;
-        let fund = VaultCanary::fundCall { assets };
-        stage.local.run(&self.team, Call::to("funding the canary", self.canary, &fund)).await?;
+        stage.hold(&self.team, (asset, assets), savings).await?;
+        let fund = DemoSavings::depositCall { assets, receiver: self.canary };
+        stage.local.run(&self.team, Call::to("funding the canary", savings, &fund)).await?;
         stage.told("ready", "the savings hold 200,000 dUSD of three savers, and 200 dUSD of a canary").await
     }
 

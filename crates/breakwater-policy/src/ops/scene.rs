@@ -68,7 +68,7 @@ impl Scene {
                 quorum_window: 60,
                 assembly_window: 150,
                 guardian_delay: 20,
-                heavy_bps: 4_000,
+                heavy_bps: 1_500,
                 claim_window: 14 * DAY,
                 rungs: BTreeMap::from(RUNGS),
             },
@@ -186,6 +186,7 @@ fn two_gauges() -> Vec<GaugeInfo> {
             form,
             rungs: GAUGE_RUNGS,
             trigger: false,
+            placed: true,
         })
         .collect()
 }
