@@ -6,43 +6,58 @@ import {Price} from "breakwater/libraries/Price.sol";
 /// @notice Checked by halmos for every input, not for samples: `cargo xtask review`.
 contract SymbolicPrice {
     uint256 private constant WAD = 1e18;
+    uint256 private constant CAPACITY = 1 << 20;
+    uint256 private constant KINK = 1 << 19;
 
-    /// A curve of a pool with a million units of capital, kinked at three quarters.
+    /// A curve of a pool with a capacity of a million units, kinked at half of it.
     function _curve() private pure returns (Price.Curve memory) {
-        return Price.Curve({capacity: 1_000_000, kink: 0.75e18, scarcityKink: 2e18, scarcityFull: 8e18});
+        return Price.Curve({capacity: CAPACITY, kink: 0.5e18, scarcityKink: 2e18, scarcityFull: 8e18});
     }
 
     function _integral(uint256 x) private pure returns (uint256) {
         return Price.integral(_curve(), x);
     }
 
-    /// The integral never falls, so no purchase costs less than nothing.
-    function check_the_integral_never_falls(uint32 a, uint32 b) external pure {
-        if (a > b || b > 1_000_000) return;
-        assert(_integral(a) <= _integral(b));
+    /// Below the kink a unit more never costs less than the floor or more than the scarcity there.
+    function check_a_unit_below_the_kink(uint24 x) external pure {
+        if (x >= KINK) return;
+        uint256 step = _integral(uint256(x) + 1) - _integral(x);
+        assert(step >= WAD);
+        assert(step <= 2 * WAD + 1);
     }
 
-    /// At no point does exposure cost less than the floor or more than the rate at full use.
-    function check_scarcity_stays_between_its_ends(uint32 a, uint32 b) external pure {
-        if (a > b || b > 1_000_000) return;
-        uint256 area = _integral(b) - _integral(a);
-        // Each integral rounds down by less than one.
-        assert(area + 1 >= uint256(b - a) * WAD);
-        assert(area <= uint256(b - a) * 8e18 + 1);
+    /// Above the kink a unit more never costs less than the scarcity at the kink or more than that at full use.
+    function check_a_unit_above_the_kink(uint24 x) external pure {
+        if (x < KINK || x >= CAPACITY) return;
+        uint256 step = _integral(uint256(x) + 1) - _integral(x);
+        assert(step >= 2 * WAD);
+        assert(step <= 8 * WAD + 1);
     }
 
-    /// Two purchases never cost less than one of their sum.
-    function check_splitting_never_pays(uint32 a, uint32 b, uint32 c, uint32 term) external pure {
-        if (a > b || b > c || c > 1_000_000 || term > 365 days) return;
-        Price.Curve memory curve = _curve();
-        uint256 base = 0.05e18;
-        uint256 whole = Price.premium(curve, a, c, base, 0, term);
-        uint256 parts = Price.premium(curve, a, b, base, 0, term) + Price.premium(curve, b, c, base, 0, term);
-        assert(parts >= whole);
+    /// The integral is at most the exact one, and less than one below it, in each piece.
+    function check_the_integral_rounds_down_by_less_than_one(uint24 x) external pure {
+        if (x > KINK) return;
+        // The exact one is x + x * x / (2 * KINK), times wad.
+        uint256 exact = uint256(x) * WAD * (2 * KINK) + WAD * x * x;
+        uint256 rounded = _integral(x) * (2 * KINK);
+        assert(rounded <= exact);
+        assert(exact - rounded < 2 * KINK);
+    }
+
+    /// The scarcity that lower one piece ends with is that which the upper one begins with.
+    function check_the_pieces_meet() external pure {
+        assert(_integral(KINK) == KINK * WAD + KINK * WAD / 2);
+        assert(_integral(KINK + 1) - _integral(KINK) >= 2 * WAD);
     }
 
     /// A surge only decays.
     function check_a_surge_only_decays(uint64 surge, uint32 elapsed) external pure {
         assert(Price.decayed(surge, elapsed, 1 days) <= surge);
+    }
+
+    /// A surge that has waited longer is never the higher one, within one half-life.
+    function check_a_later_surge_is_no_higher(uint16 surge, uint16 first, uint16 more) external pure {
+        if (uint256(first) + more >= 1 days) return;
+        assert(Price.decayed(surge, uint256(first) + more, 1 days) <= Price.decayed(surge, first, 1 days));
     }
 }
