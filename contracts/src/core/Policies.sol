@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.27;
 
-import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {ICatalog, Product} from "../interfaces/ICatalog.sol";
 import {IIncidents, Incident, Rung, Status} from "../interfaces/IIncidents.sol";
 import {ILadder} from "../interfaces/ILadder.sol";
 import {IPolicies, Policy, Purchase} from "../interfaces/IPolicies.sol";
 import {IPool, PayOrder, Reduction} from "../interfaces/IPool.sol";
+import {IPolicyDesk} from "../interfaces/IPolicyDesk.sol";
 import {ISalvage} from "../interfaces/ISalvage.sol";
 import {Due} from "../libraries/Due.sol";
 import {Salvage} from "../reinsurance/Salvage.sol";
@@ -20,6 +20,13 @@ contract Policies is PoliciesBase, IPolicies {
     /// @dev Premium for at least this long is earned, whatever happens to the policy.
     uint256 public constant MIN_EARNED = 7 days;
 
+    /// @dev The leg of a policy that an incident is on.
+    struct Hit {
+        bytes32[] legs;
+        uint256 leg;
+        Product terms; // of it
+    }
+
     /// @notice Where positions assign what products with salvage take.
     ISalvage public immutable salvage;
     /// @notice The code of all that `IPolicyDesk` names; it works on this contract's storage.
@@ -31,23 +38,16 @@ contract Policies is PoliciesBase, IPolicies {
         desk = desk_;
     }
 
-    /// @dev Everything of `IPolicyDesk`. The desk's code is fixed with this one's.
+    /// @dev Everything of `IPolicyDesk`.
     fallback() external {
-        address to = desk;
-        // All memory is free here, and nothing comes after.
-        assembly ("memory-safe") {
-            let data := mload(64)
-            calldatacopy(data, 0, calldatasize())
-            let ok := delegatecall(gas(), to, data, calldatasize(), 0, 0)
-            returndatacopy(data, 0, returndatasize())
-            if iszero(ok) { revert(data, returndatasize()) }
-            return(data, returndatasize())
-        }
+        _forward();
     }
 
     /// @inheritdoc IPolicies
-    function buy(Purchase calldata purchase) external nonReentrant returns (uint256 id) {
-        return _sell(purchase, msg.sender, 0);
+    function buy(Purchase calldata purchase) external returns (uint256) {
+        // The desk reads it in the calldata.
+        purchase;
+        return _forward();
     }
 
     /// @inheritdoc IPolicies
@@ -58,28 +58,26 @@ contract Policies is PoliciesBase, IPolicies {
         uint8 v,
         bytes32 r,
         bytes32 s
-    ) external nonReentrant returns (uint256 id) {
-        address asset = catalog.product(purchase.product).asset;
-        // Someone may have sent the permit on already; the allowance then stands, and if not, the transfer fails.
-        try IERC20Permit(asset).permit(msg.sender, address(this), value, permitDeadline, v, r, s) {} catch {}
-        return _sell(purchase, msg.sender, 0);
+    ) external returns (uint256) {
+        (purchase, value, permitDeadline, v, r, s);
+        return _forward();
     }
 
     /// @inheritdoc IPolicies
     function lower(uint256 id, uint128 newSum) external nonReentrant returns (uint256 refund) {
         Policy storage p = _editable(id);
-        Product memory terms = catalog.product(p.product);
+        (uint256 least, uint256 wait) = _bounds(_termsOf(p.product));
         (uint128 sum, uint128 due) = (p.sum, _claims[id].due);
         if (newSum >= sum) revert NotLower(newSum, sum);
         uint256 left = Math.saturatingSub(newSum, due);
         // A claim that is not paid yet may stand alone; cover that may still pay must be worth a settlement.
         bool alone = newSum == due && due > p.paid;
-        if (left < terms.minSum && !alone) revert SumBelowMinimum(left, terms.minSum);
+        if (left < least && !alone) revert SumBelowMinimum(left, least);
         uint256 rate = p.streamRate;
         uint256 kept = Math.mulDiv(rate, left, sum - due, Math.Rounding.Ceil);
         p.sum = newSum;
         p.streamRate = kept;
-        refund = _reduce(p, terms, sum - newSum, rate - kept, sum - due, sum);
+        refund = _reduce(p, wait, sum - newSum, rate - kept, sum - due, sum);
         emit Lowered(id, newSum, refund);
     }
 
@@ -92,7 +90,8 @@ contract Policies is PoliciesBase, IPolicies {
         p.sum = paid;
         p.streamRate = 0;
         _burn(id);
-        refund = _reduce(p, catalog.product(p.product), sum - paid, rate, sum - paid, sum);
+        (, uint256 wait) = _bounds(_termsOf(p.product));
+        refund = _reduce(p, wait, sum - paid, rate, sum - paid, sum);
         emit Cancelled(id, refund);
     }
 
@@ -147,29 +146,41 @@ contract Policies is PoliciesBase, IPolicies {
     function tokenURI(uint256 id) public view override returns (string memory) {
         _requireOwned(id);
         Policy memory p = _policies[id];
+        if (_legs[p.product].length != 0) return IPolicyDesk(address(this)).portfolioURI(id);
         Product memory terms = catalog.product(p.product);
         return catalog.renderer()
             .tokenURI(id, p, terms, catalog.gaugeInfo(terms.gauge), catalog.wordingHash(p.product));
     }
 
+    /// @dev Has the desk answer to the caller, on this contract's storage. The desk's code is fixed with this one's.
+    function _forward() private returns (uint256 answer) {
+        address to = desk;
+        // All memory is free here, and nothing comes after.
+        assembly ("memory-safe") {
+            let data := mload(64)
+            calldatacopy(data, 0, calldatasize())
+            answer := delegatecall(gas(), to, data, calldatasize(), 0, 0)
+            returndatacopy(data, 0, returndatasize())
+            if iszero(answer) { revert(data, returndatasize()) }
+            return(data, returndatasize())
+        }
+    }
+
     /// @dev Takes `cut` off the exposure and `rate` off the stream; the refund goes to the caller, the holder.
-    function _reduce(
-        Policy storage p,
-        Product memory terms,
-        uint128 cut,
-        uint256 rate,
-        uint128 unpaid,
-        uint128 whole
-    ) private returns (uint256) {
+    function _reduce(Policy storage p, uint256 wait, uint128 cut, uint256 rate, uint128 unpaid, uint128 whole)
+        private
+        returns (uint256 refund)
+    {
         IPool pool = IPool(p.pool);
+        bytes32[] memory legs = _legsOf(p.product);
         uint256 from = block.timestamp;
         // A closed pool keeps no minimum.
         if (pool.closedAt() == 0) {
-            from = Math.max(from, p.purchased + Math.max(terms.waitingPeriod, MIN_EARNED));
+            from = Math.max(from, p.purchased + Math.max(wait, MIN_EARNED));
         }
-        return pool.reduce(
+        refund = pool.reduce(
             Reduction({
-                product: p.product,
+                product: legs[0],
                 sum: cut,
                 streamRate: rate,
                 expiry: p.expiry,
@@ -179,6 +190,17 @@ contract Policies is PoliciesBase, IPolicies {
                 to: msg.sender
             })
         );
+        if (legs.length != 1) IPool(p.pool).reduceLegs(legs, 0, cut, p.expiry);
+    }
+
+    /// @dev The leg of a policy that an incident of `gauge` is on; of one that is on no such leg the first.
+    function _hit(bytes32 product, bytes32 gauge) private view returns (Hit memory hit) {
+        hit.legs = _legsOf(product);
+        hit.terms = catalog.product(hit.legs[0]);
+        for (uint256 i = 1; i < hit.legs.length && hit.terms.gauge != gauge; ++i) {
+            Product memory next = catalog.product(hit.legs[i]);
+            if (next.gauge == gauge) (hit.leg, hit.terms) = (i, next);
+        }
     }
 
     /// @dev The incident, brought to what is next if its dwell or dispute is over.
@@ -198,16 +220,16 @@ contract Policies is PoliciesBase, IPolicies {
     {
         address holder = _requireOwned(id);
         Policy storage p = _policies[id];
-        Product memory terms = catalog.product(p.product);
-        _checkTouched(id, p, terms, incident, ripe);
+        Hit memory hit = _hit(p.product, ripe.gauge);
+        _checkTouched(id, p, hit.terms, incident, ripe);
         Settlement memory s = _settled[id][incident];
-        (uint256 lost, uint128 due) = _newDue(id, incident, ripe, terms, s.due);
+        (uint256 lost, uint128 due) = _newDue(id, incident, ripe, hit, s.due);
         // Checked above: while it dwells only instant products come here, after the claims only old dues.
         paid = IPool(p.pool)
             .pay(
                 PayOrder({
                 incident: incident,
-                product: p.product,
+                product: hit.legs[hit.leg],
                 dueBefore: s.due,
                 due: due,
                 paidBefore: s.paid,
@@ -217,6 +239,10 @@ contract Policies is PoliciesBase, IPolicies {
             })
             );
         if (paid == 0 && due == s.due) revert NothingToPay(id, incident);
+        // Whatever leg pays lowers what is left for all.
+        if (hit.legs.length != 1 && paid != 0) {
+            IPool(p.pool).reduceLegs(hit.legs, hit.leg, uint128(paid), p.expiry);
+        }
         // paid <= due - s.paid <= sum, so nothing here is cut off.
         p.paid += uint128(paid);
         _claims[id].due += due - s.due;
@@ -245,14 +271,12 @@ contract Policies is PoliciesBase, IPolicies {
     }
 
     /// @dev What is due now for an incident, after the registry granted what is new of it.
-    function _newDue(
-        uint256 id,
-        uint256 incident,
-        Incident memory ripe,
-        Product memory terms,
-        uint128 dueBefore
-    ) private returns (uint256 lost, uint128 due) {
+    function _newDue(uint256 id, uint256 incident, Incident memory ripe, Hit memory hit, uint128 dueBefore)
+        private
+        returns (uint256 lost, uint128 due)
+    {
         Policy storage p = _policies[id];
+        Product memory terms = hit.terms;
         lost = terms.registrant != address(0) ? ripe.loss : incidents.positionLost(incident, p.position);
         if (ripe.status == Status.Final && block.timestamp > ripe.claimsEnd) {
             if (dueBefore == 0) revert ClaimsOver(incident, ripe.claimsEnd);
@@ -261,8 +285,9 @@ contract Policies is PoliciesBase, IPolicies {
         uint256 sumLeft = p.sum - (_claims[id].due - dueBefore);
         uint256 lambda = Due.lambda(ripe.loss, ripe.base);
         // While it is disputed the pool keeps the fraction of what was asserted, but pays what nobody disputes.
-        uint256 fraction =
-            Math.min(IPool(p.pool).fraction(incident, p.product), Due.fraction(lambda, terms.deductibleBps));
+        uint256 fraction = Math.min(
+            IPool(p.pool).fraction(incident, hit.legs[hit.leg]), Due.fraction(lambda, terms.deductibleBps)
+        );
         uint256 more = _claimed(id, incident, terms, lost);
         more = Math.saturatingSub(Due.amount(terms, more, lambda, sumLeft, fraction), dueBefore);
         if (ripe.status == Status.Dwelling) {
@@ -270,20 +295,20 @@ contract Policies is PoliciesBase, IPolicies {
             more = Math.min(more, IPool(p.pool).instantBudget(incident));
         }
         if (more == 0) return (lost, dueBefore);
-
-        uint256 wanted = Math.mulDiv(more, terms.unitDen, terms.unitNum, Math.Rounding.Ceil);
-        uint256 granted = _consume(incident, p.position, terms, Due.claimable(terms, lost, lambda), wanted);
-        if (granted < wanted) more = Math.mulDiv(granted, terms.unitNum, terms.unitDen);
-        due = dueBefore + uint128(more);
+        due = dueBefore
+            + uint128(_granted(incident, p.position, terms, Due.claimable(terms, lost, lambda), more));
     }
 
-    /// @dev Both amounts are at most what was lost: due is at most floor(lost * unitNum / unitDen).
-    function _consume(uint256 incident, address position, Product memory terms, uint256 room, uint256 wanted)
+    /// @dev What the registry leaves of `more` pool units for the position, of `room` gauge units in all.
+    function _granted(uint256 incident, address position, Product memory terms, uint256 room, uint256 more)
         private
         returns (uint256)
     {
+        uint256 wanted = Math.mulDiv(more, terms.unitDen, terms.unitNum, Math.Rounding.Ceil);
         bool whole = terms.registrant != address(0);
-        return incidents.consume(incident, position, whole, uint128(room), uint128(wanted));
+        // Both are at most what was lost: due is at most floor(lost * unitNum / unitDen).
+        uint256 granted = incidents.consume(incident, position, whole, uint128(room), uint128(wanted));
+        return granted < wanted ? Math.mulDiv(granted, terms.unitNum, terms.unitDen) : more;
     }
 
     /// @dev Where the product takes salvage, only what is given up counts as lost.

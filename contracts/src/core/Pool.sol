@@ -97,12 +97,9 @@ contract Pool is PoolBase, IPool, IPoolCapital {
         _only(policies, NotPolicies.selector);
         _accrue();
         uint256 price = quote(product, sum, inception, expiry);
-        if (premium != price) revert WrongPremium(price, premium);
-        Exposure.Cover storage cover = _l.covers[product];
-        cover.roll(block.timestamp);
-        uint256 out = cover.add(sum, inception, expiry);
-        _l.exposureEnds.add(out, sum);
-        _addToCluster(product, cover, sum, out);
+        // A portfolio pays for its other legs as well.
+        if (premium < price) revert WrongPremium(price, premium);
+        _l.exposureEnds.add(_addToProduct(product, sum, inception, expiry), sum);
         // The sum was found to fit the capacity, and any exposure of 128 bits fits the word.
         uint256 exposure = uint256(_l.exposure) + sum;
         _l.exposure = exposure.toUint128();
@@ -110,6 +107,35 @@ contract Pool is PoolBase, IPool, IPoolCapital {
         // The part of a unit that does not stream is earned at once.
         _distribute(premium - _l.stream.start(streamRate, expiry), 0);
         emit Sold(product, sum, premium, inception, expiry, exposure);
+    }
+
+    /// @inheritdoc IPool
+    function addLegs(bytes32[] calldata legs, uint256 sold, uint128 sum, uint64 inception, uint64 expiry)
+        external
+        nonReentrant
+    {
+        _only(policies, NotPolicies.selector);
+        _accrue();
+        for (uint256 i; i < legs.length; ++i) {
+            if (i == sold) continue;
+            // One after another, so that each limit is asked with what the legs before have taken of it.
+            quote(legs[i], sum, inception, expiry);
+            _addToProduct(legs[i], sum, inception, expiry);
+            emit LegAdded(legs[i], sum, inception, expiry);
+        }
+    }
+
+    /// @inheritdoc IPool
+    function reduceLegs(bytes32[] calldata legs, uint256 reduced, uint128 sum, uint64 expiry)
+        external
+        nonReentrant
+    {
+        _only(policies, NotPolicies.selector);
+        for (uint256 i; i < legs.length; ++i) {
+            if (i == reduced) continue;
+            _takeFromProduct(legs[i], sum, expiry);
+            emit LegReduced(legs[i], sum, expiry);
+        }
     }
 
     /// @inheritdoc IPool
@@ -314,6 +340,24 @@ contract Pool is PoolBase, IPool, IPoolCapital {
     }
 
     /// @inheritdoc IPool
+    function quoteLegs(bytes32[] calldata legs, uint128 sum, uint64 inception, uint64 expiry)
+        external
+        view
+        returns (uint256 premium, uint256 dearest)
+    {
+        (uint256 most, uint256 saved) = (0, 0);
+        for (uint256 i; i < legs.length; ++i) {
+            uint256 whole = quote(legs[i], sum, inception, expiry);
+            uint256 rate = _limits(legs[i], _l.covers[legs[i]]).floorRate;
+            // Scarcity, surge and the cost of capital are for the one sum that the capital stands behind.
+            uint256 part = rate == 0 ? whole : Price.actuarial(sum, rate, expiry - inception);
+            premium += part;
+            if (whole > most) (most, saved, dearest) = (whole, part, i);
+        }
+        premium = premium - saved + most;
+    }
+
+    /// @inheritdoc IPool
     function instantBudget(uint256 incident) public view returns (uint256) {
         Waterfall.Entry storage entry = _l.entries[incident];
         uint256 budget = Math.saturatingSub(_lockValue(_l.locked), _l.instantOutstanding);
@@ -450,7 +494,8 @@ contract Pool is PoolBase, IPool, IPoolCapital {
             revert TermOutOfRange(term, cover.minTerm, cover.maxTerm);
         }
         uint256 expected = block.timestamp + cover.waitingPeriod;
-        if (inception != expected) revert WrongInception(expected, inception);
+        // A portfolio waits for the leg that waits longest.
+        if (inception < expected) revert WrongInception(expected, inception);
         uint256 wanted = cover.exposureAt(block.timestamp) + sum;
         if (wanted > l.cap) revert CapExceeded(product, wanted, l.cap);
         if (l.cluster == 0) return l;
@@ -488,16 +533,32 @@ contract Pool is PoolBase, IPool, IPoolCapital {
 
     /// @dev Takes a part of a policy out of the exposure; answers what the pool's exposure is then.
     function _expose(bytes32 product, uint128 sum, uint256 expiry) private returns (uint256) {
-        Exposure.Cover storage cover = _known(product);
-        cover.roll(block.timestamp);
-        uint256 out = cover.remove(sum, expiry, block.timestamp);
+        uint256 out = _takeFromProduct(product, sum, expiry);
         if (out != 0) {
             _l.exposureEnds.remove(out, sum);
             _l.exposure -= sum;
-            bytes32 cluster = cover.cluster;
-            if (cluster != 0) _l.clusters[cluster].remove(sum, out, block.timestamp);
         }
         return _l.exposure;
+    }
+
+    /// @dev Counts a sum in a product and its cluster; answers the day at which it stops counting.
+    function _addToProduct(bytes32 product, uint128 sum, uint64 inception, uint64 expiry)
+        private
+        returns (uint256 out)
+    {
+        Exposure.Cover storage cover = _l.covers[product];
+        cover.roll(block.timestamp);
+        out = cover.add(sum, inception, expiry);
+        _addToCluster(product, cover, sum, out);
+    }
+
+    /// @dev Takes a sum out of a product and its cluster; answers the day whose release shrinks, zero if it is past.
+    function _takeFromProduct(bytes32 product, uint128 sum, uint256 expiry) private returns (uint256 out) {
+        Exposure.Cover storage cover = _known(product);
+        cover.roll(block.timestamp);
+        out = cover.remove(sum, expiry, block.timestamp);
+        bytes32 cluster = cover.cluster;
+        if (out != 0 && cluster != 0) _l.clusters[cluster].remove(sum, out, block.timestamp);
     }
 
     // ----- payments -----

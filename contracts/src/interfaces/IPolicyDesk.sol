@@ -13,6 +13,17 @@ interface IPolicyDesk {
     /// @notice What `account` signed for a renewal of `id` under `nonce` holds no more.
     event RenewalCancelled(uint256 indexed id, address indexed account, uint256 nonce);
 
+    /// @notice `id` names `products` from now on, wherever a product is named in a purchase.
+    event PortfolioListed(bytes32 indexed id, bytes32[] products);
+
+    error WrongLegCount(uint256 most, uint256 got);
+    /// @notice Not strictly above the product before it.
+    error LegsNotAscending(bytes32 product);
+    /// @notice Two legs are on it.
+    error SameGauge(bytes32 gauge);
+    /// @notice All legs have the report window of the first.
+    error WrongReportWindow(uint256 expected, uint256 got);
+    error LegTakesSalvage(bytes32 product);
     /// @notice The holder of the policy has not signed this order.
     error NotOrdered(uint256 id, address holder);
     /// @notice An order for the policy was executed; `newId` is its renewal.
@@ -37,6 +48,14 @@ interface IPolicyDesk {
         returns (uint256 newId);
     /// @notice Takes back what the caller signed for a renewal of `id`, as its holder or as its position account.
     function cancelRenewal(uint256 id) external;
+    /// @notice Makes one thing to buy of 2 to 8 products: a policy on it pays for each of them out of one sum. They are
+    ///         ascending, of one asset and one report window, each on a gauge of its own, and take no salvage. By anyone;
+    ///         the id is keccak256(abi.encode(products)), and a second time it changes nothing.
+    function listPortfolio(bytes32[] calldata products) external returns (bytes32 id);
+    /// @notice The products of a portfolio; none of anything else.
+    function legsOf(bytes32 portfolio) external view returns (bytes32[] memory);
+    /// @notice What `tokenURI` answers for a policy on a portfolio.
+    function portfolioURI(uint256 id) external view returns (string memory);
     /// @notice The policy that renewed `id` by an order, or zero.
     function renewal(uint256 id) external view returns (uint256 newId);
 }

@@ -89,6 +89,11 @@ interface IPool {
         uint256 refund,
         uint256 exposure
     );
+    /// @notice A portfolio counts in one of its products beside that of `Sold`; the sum is not the pool's once more.
+    event LegAdded(bytes32 indexed product, uint256 sum, uint256 inception, uint256 expiry);
+    /// @notice A portfolio was lowered, cancelled or paid: so much less counts in a product beside that of
+    ///         `ExposureReduced`.
+    event LegReduced(bytes32 indexed product, uint256 sum, uint256 expiry);
     /// @notice State of the booking after `book`; `surge` as it was set last, now if the reserve grew.
     event Booked(uint256 indexed incident, uint64 onsetTime, uint256 reserved, uint256 funded, uint256 surge);
     /// @notice Exposure in force at the onset, its fraction, and what of it stays counted as paid in the dwell.
@@ -166,6 +171,7 @@ interface IPool {
     error WrongInception(uint256 expected, uint256 got);
     error CapExceeded(bytes32 product, uint256 wanted, uint256 cap);
     error CapacityExceeded(uint256 wanted, uint256 capacity);
+    /// @notice Less than the price.
     error WrongPremium(uint256 expected, uint256 got);
     error UnknownBooking(uint256 incident);
     error BookingIsClosed(uint256 incident);
@@ -188,10 +194,21 @@ interface IPool {
     /// @notice Brings earnings, exposure and deposits up to now; by anyone.
     function accrue() external;
 
-    /// @notice Sells exposure. Only the policies contract, which has already paid `premium` in.
+    /// @notice Sells exposure. Only the policies contract, which has already paid `premium` in: at least the price.
     function sell(bytes32 product, uint128 sum, uint64 inception, uint64 expiry, uint256 premium)
         external
         returns (uint256 streamRate);
+    /// @notice What `sum` costs for all `legs` together, and which of them is the dearest: it is paid for in full, each
+    ///         other by its actuarial rate alone, or in full if it has none. As of the last accrual.
+    function quoteLegs(bytes32[] calldata legs, uint128 sum, uint64 inception, uint64 expiry)
+        external
+        view
+        returns (uint256 premium, uint256 dearest);
+    /// @notice Counts `sum` in each of `legs` but one, which is sold by `sell`. Only the policies contract.
+    function addLegs(bytes32[] calldata legs, uint256 sold, uint128 sum, uint64 inception, uint64 expiry)
+        external;
+    /// @notice Takes `sum` out of each of `legs` but one, of which `reduce` or `pay` took it. Only the policies contract.
+    function reduceLegs(bytes32[] calldata legs, uint256 reduced, uint128 sum, uint64 expiry) external;
     /// @notice Lowers or cancels a policy and returns the refund it sent. Only the policies contract.
     function reduce(Reduction calldata reduction) external returns (uint256 refund);
     /// @notice Pays one policy toward what it is due; returns what was sent or credited now. Only policies.

@@ -5,6 +5,13 @@ import {ICatalog, Product} from "./ICatalog.sol";
 import {Times} from "./ILadder.sol";
 import {Policy} from "./IPolicies.sol";
 
+/// @notice One product of a portfolio.
+struct Leg {
+    Product terms;
+    ICatalog.GaugeInfo gauge;
+    bytes32 wordingHash;
+}
+
 /// @title Renders what a product says in plain language, and what a policy looks like
 /// @dev Pure apart from the decimals and symbol of the asset, which it asks the asset for.
 interface IWording {
@@ -23,4 +30,9 @@ interface IWording {
         ICatalog.GaugeInfo calldata gauge,
         bytes32 wordingHash
     ) external view returns (string memory);
+    /// @notice The same of a policy on a portfolio; 2 to 8 legs.
+    function portfolioURI(uint256 id, Policy calldata policy, Leg[] calldata legs)
+        external
+        view
+        returns (string memory);
 }

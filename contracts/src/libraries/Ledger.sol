@@ -38,7 +38,8 @@ library Ledger {
         // Surplus, junior, mezzanine, senior: money that bears losses. Two words.
         uint128[4] layers;
         Stream.Store stream;
-        // One word: exposure that counts for price, leverage and exits. Invariant: the sum over all products.
+        // One word: exposure that counts for price, leverage and exits. Invariant: the sum over all policies. That over
+        // all products is more by what portfolios count in each of their legs.
         uint128 exposure;
         uint64 surge; // wad, as of `surgeAt`
         uint32 surgeAt; // seconds, enough until 2106

@@ -43,6 +43,11 @@ library Price {
         return Math.mulDiv(yearly, (WAD + surge) * term, WAD * WAD * YEAR, Math.Rounding.Ceil);
     }
 
+    /// @notice What a sum is expected to cost in `term` seconds by the actuarial rate alone; rounded up.
+    function actuarial(uint256 sum, uint256 floorRate, uint256 term) internal pure returns (uint256) {
+        return Math.mulDiv(sum, floorRate * term, WAD * YEAR, Math.Rounding.Ceil);
+    }
+
     /// @notice Integral of scarcity from 0 to x, in units times wad; the quadratic part is rounded down.
     /// @param x below 2^128 and at most the capacity.
     function integral(Curve memory curve, uint256 x) internal pure returns (uint256) {

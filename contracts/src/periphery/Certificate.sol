@@ -5,6 +5,7 @@ import {Base64} from "@openzeppelin/contracts/utils/Base64.sol";
 import {Strings} from "@openzeppelin/contracts/utils/Strings.sol";
 import {ICatalog, Product} from "../interfaces/ICatalog.sol";
 import {Policy} from "../interfaces/IPolicies.sol";
+import {Leg} from "../interfaces/IWording.sol";
 import {Kinds} from "../libraries/Kinds.sol";
 import {Text} from "../libraries/Text.sol";
 
@@ -54,13 +55,82 @@ contract Certificate {
             ),
             string.concat(
                 ' binds.","image":"data:image/svg+xml;base64,',
-                Base64.encode(bytes(_svg(v, policy, gauge, wordingHash))),
+                Base64.encode(bytes(_svg(v, _rows(v, policy, gauge), "wording ", wordingHash))),
                 '","attributes":[',
                 _attributes(v, policy, gauge),
                 "]}"
             )
         );
         return string.concat("data:application/json;base64,", Base64.encode(bytes(json)));
+    }
+
+    /// @notice The same of a policy on a portfolio; see `IWording.portfolioURI`.
+    function portfolioURI(uint256 id, Policy calldata policy, Leg[] calldata legs)
+        external
+        view
+        returns (string memory)
+    {
+        View memory v = _view(id, policy, legs[0].terms, legs[0].gauge);
+        v.kind = string.concat("Portfolio of ", legs.length.toString(), " covers under one sum");
+        string memory json = string.concat(
+            string.concat(
+                '{"name":"Breakwater policy ',
+                v.id,
+                '","description":"',
+                v.kind,
+                ". Each settles itself; the wordings that the attributes name bind.",
+                '","image":"data:image/svg+xml;base64,'
+            ),
+            string.concat(
+                Base64.encode(bytes(_svg(v, _legRows(v, policy, legs), "portfolio ", policy.product))),
+                '","attributes":[',
+                _shared(v, policy),
+                _legAttributes(legs),
+                ",",
+                _attribute("Portfolio", uint256(policy.product).toHexString(32)),
+                "]}"
+            )
+        );
+        return string.concat("data:application/json;base64,", Base64.encode(bytes(json)));
+    }
+
+    function _legAttributes(Leg[] calldata legs) private pure returns (string memory all) {
+        for (uint256 i; i < legs.length; ++i) {
+            all = string.concat(
+                all,
+                ",",
+                _attribute(
+                    string.concat("Leg ", (i + 1).toString()),
+                    string.concat(
+                        Kinds.title(legs[i].terms.kind),
+                        " of ",
+                        legs[i].gauge.account.toChecksumHexString(),
+                        ", wording ",
+                        uint256(legs[i].wordingHash).toHexString(32)
+                    )
+                )
+            );
+        }
+    }
+
+    function _legRows(View memory v, Policy calldata policy, Leg[] calldata legs)
+        private
+        pure
+        returns (string memory all)
+    {
+        all = string.concat(
+            _head(v, policy), _row(4, "Pays for each of", "these contracts, what is left of the sum", false)
+        );
+        for (uint256 i; i < legs.length; ++i) {
+            all = string.concat(
+                all,
+                '<text x="190" y="',
+                (292 + 16 * i).toString(),
+                '" font-size="11.5" font-family="monospace">',
+                legs[i].gauge.account.toChecksumHexString(),
+                "</text>"
+            );
+        }
     }
 
     function _view(
@@ -87,24 +157,28 @@ contract Certificate {
         returns (string memory)
     {
         return string.concat(
+            _shared(v, policy),
+            ",",
+            _attribute("Covered contract", gauge.account.toChecksumHexString()),
+            ",",
+            _attribute("Product", uint256(policy.product).toHexString(32))
+        );
+    }
+
+    function _shared(View memory v, Policy calldata policy) private pure returns (string memory) {
+        return string.concat(
             string.concat(
                 _attribute("Kind", v.kind),
                 ",",
                 _attribute("Sum insured", string.concat(v.sum, " ", v.symbol)),
                 ",",
                 _attribute("Paid", string.concat(v.paid, " ", v.symbol)),
-                ","
-            ),
-            string.concat(
-                _attribute("Covered contract", gauge.account.toChecksumHexString()),
                 ",",
                 _attribute("Position", policy.position.toChecksumHexString()),
-                ",",
-                _attribute("Pool", policy.pool.toChecksumHexString()),
                 ","
             ),
             string.concat(
-                _attribute("Product", uint256(policy.product).toHexString(32)),
+                _attribute("Pool", policy.pool.toChecksumHexString()),
                 ",",
                 _date("Inception", policy.inception),
                 ",",
@@ -122,12 +196,11 @@ contract Certificate {
             string.concat('{"trait_type":"', trait, '","display_type":"date","value":', time.toString(), "}");
     }
 
-    function _svg(
-        View memory v,
-        Policy calldata policy,
-        ICatalog.GaugeInfo calldata gauge,
-        bytes32 wordingHash
-    ) private pure returns (string memory) {
+    function _svg(View memory v, string memory rows, string memory what, bytes32 hash)
+        private
+        pure
+        returns (string memory)
+    {
         return string.concat(
             string.concat(
                 '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 460" width="720" height="460" ',
@@ -142,10 +215,11 @@ contract Certificate {
                 unicode", policy № ",
                 v.id,
                 "</text>",
-                _rows(v, policy, gauge),
-                '<text x="44" y="428" font-size="9.5" font-family="monospace" fill="#4a5a6a">wording '
+                rows,
+                '<text x="44" y="428" font-size="9.5" font-family="monospace" fill="#4a5a6a">',
+                what
             ),
-            string.concat(uint256(wordingHash).toHexString(32), "</text>", _staff(v), "</svg>")
+            string.concat(uint256(hash).toHexString(32), "</text>", _staff(v), "</svg>")
         );
     }
 
@@ -156,10 +230,7 @@ contract Certificate {
     {
         return string.concat(
             string.concat(
-                _row(0, "Sum insured", string.concat(v.sum, " ", v.symbol), false),
-                _row(1, "Paid so far", string.concat(v.paid, " ", v.symbol), false),
-                _row(2, "Cover begins", Text.moment(policy.inception), false),
-                _row(3, "Cover ends", Text.moment(policy.expiry), false),
+                _head(v, policy),
                 _row(
                     4, "Pays from a loss of", string.concat(v.threshold, ", deductible ", v.deductible), false
                 ),
@@ -169,6 +240,15 @@ contract Certificate {
                 _row(6, "Position account", policy.position.toChecksumHexString(), true),
                 _row(7, "Pool", policy.pool.toChecksumHexString(), true)
             )
+        );
+    }
+
+    function _head(View memory v, Policy calldata policy) private pure returns (string memory) {
+        return string.concat(
+            _row(0, "Sum insured", string.concat(v.sum, " ", v.symbol), false),
+            _row(1, "Paid so far", string.concat(v.paid, " ", v.symbol), false),
+            _row(2, "Cover begins", Text.moment(policy.inception), false),
+            _row(3, "Cover ends", Text.moment(policy.expiry), false)
         );
     }
 

@@ -5,7 +5,7 @@ import {Strings} from "@openzeppelin/contracts/utils/Strings.sol";
 import {ICatalog, Kind, Product} from "../interfaces/ICatalog.sol";
 import {Policy} from "../interfaces/IPolicies.sol";
 import {Times} from "../interfaces/ILadder.sol";
-import {IWording} from "../interfaces/IWording.sol";
+import {IWording, Leg} from "../interfaces/IWording.sol";
 import {Due} from "../libraries/Due.sol";
 import {Kinds} from "../libraries/Kinds.sol";
 import {Text} from "../libraries/Text.sol";
@@ -67,6 +67,15 @@ contract Wording is IWording {
         bytes32 wordingHash
     ) external view returns (string memory) {
         return certificate.tokenURI(id, policy, terms, gauge, wordingHash);
+    }
+
+    /// @inheritdoc IWording
+    function portfolioURI(uint256 id, Policy calldata policy, Leg[] calldata legs)
+        external
+        view
+        returns (string memory)
+    {
+        return certificate.portfolioURI(id, policy, legs);
     }
 
     function _covered(Product calldata terms, ICatalog.GaugeInfo calldata gauge)
