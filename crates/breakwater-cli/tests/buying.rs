@@ -123,6 +123,107 @@ fn wrong_purchases_are_refused_in_words() {
     assert!(got == 1 && said.contains("ERC20InsufficientBalance"), "{said}");
 }
 
+/// The stage's second product, on a gauge of its own, on sale in the same pool.
+fn second_product(stage: &Stage) -> String {
+    let product = stage.list_product_on(stage.list_gauge_over(1)).to_string();
+    let cap = ["pool", "set-product", "--pool", "dollars", "--product", &product, "--cap", "100000"];
+    stage.done(Who::Curator, &[&cap[..], &["--floor-rate", "3"]].concat());
+    stage.pass(10 * DAY);
+    product
+}
+
+#[test]
+fn a_portfolio_is_bought_under_one_sum() {
+    if !has_anvil() {
+        return;
+    }
+    let stage = Stage::build();
+    stage.open_for_business();
+    let (first, second) = (stage.product.to_string(), second_product(&stage));
+    let both = format!("{second},{first}");
+    let term = ["--sum", "10000", "--days", "30"];
+    let one = stage.seen(&[&["quote", "--product", &second][..], &term].concat()).remove(0);
+    let all = stage.seen(&[&["quote", "--portfolio", &both][..], &term].concat()).remove(0);
+    let premium = |quote: &Value| number(&quote["offers"][0]["premium"]);
+    assert!(premium(&all) > premium(&one) && premium(&all) < 2 * premium(&one));
+    let (status, said) = stage.refused(Who::Buyer, &[&["buy", "--portfolio", &first][..], &term].concat());
+    assert!(status == 2 && said.contains("expected 2 to 8 products"), "{said}");
+    let (status, said) =
+        stage.refused(Who::Buyer, &[&["buy", "--portfolio", &both, "--product", &first][..], &term].concat());
+    assert!(status == 2 && said.contains("cannot be used with"), "{said}");
+
+    let buy = [&["buy", "--portfolio", &both, "--max-premium", "100"][..], &term].concat();
+    let told = stage.foretold(Who::Buyer, &buy);
+    assert_eq!(told["steps"][0]["what"], "naming the portfolio");
+    assert_eq!(told["result"]["policy"], "1");
+    // Each leg counts the sum, and the pool counts it once.
+    for what in ["exposure of the pool", "exposure of leg 1", "exposure of leg 2"] {
+        assert_eq!(change(&told, what)["after"], "10000000000", "{what}");
+    }
+    let told = stage.foretold(Who::Buyer, &buy);
+    assert_ne!(told["steps"][0]["what"], "naming the portfolio", "it has its name");
+    let listed = stage.seen(&["policies", "--policy", "1"]).remove(0);
+    assert_eq!((&listed["kind"], listed["legs"].as_array().unwrap().len()), (&"portfolio".into(), 2));
+
+    stage.pass(10 * DAY);
+    let told = stage.foretold(Who::Buyer, &["lower", "--policy", "1", "--sum", "4000"]);
+    assert_eq!(change(&told, "exposure of the pool")["after"], "14000000000");
+    let told = stage.foretold(Who::Buyer, &["cancel", "--policy", "1"]);
+    assert_eq!(change(&told, "exposure of the pool")["after"], "10000000000");
+}
+
+#[test]
+fn a_purchase_is_routed_over_pools() {
+    if !has_anvil() {
+        return;
+    }
+    let stage = Stage::build();
+    stage.open_for_business();
+    let config = stage.path("second.json");
+    std::fs::write(&config, stage.pool_config("second").to_string()).unwrap();
+    let made = stage.done(Who::Curator, &["pool", "create", "--config", &config]);
+    let pool = made["result"]["pool"].as_str().unwrap().to_owned();
+    for (who, tranche, amount) in [(Who::Curator, "junior", "400000"), (Who::Underwriter, "senior", "600000")]
+    {
+        stage.done(who, &["deposit", "--pool", &pool, "--tranche", tranche, "--amount", amount]);
+    }
+    stage.pass(DAY);
+    for (who, tranche) in [(Who::Curator, "junior"), (Who::Underwriter, "senior")] {
+        stage.done(who, &["claim", "--pool", &pool, "--tranche", tranche]);
+    }
+    stage.done(Who::Curator, &["pool", "lock", "--pool", &pool, "--all"]);
+    let product = stage.product.to_string();
+    let cap = ["pool", "set-product", "--pool", &pool, "--product", &product, "--cap", "500000"];
+    stage.done(Who::Curator, &[&cap[..], &["--floor-rate", "2"]].concat());
+    stage.pass(10 * DAY);
+
+    let route = ["route", "--product", &product, "--sum", "100000", "--days", "30"];
+    let told = stage.foretold(Who::Buyer, &route);
+    assert_eq!(told["result"]["parts"], "2");
+    assert_eq!(told["result"]["sum"], "100000000000");
+    let balance = change(&told, "balance of the buyer");
+    let spent = number(&told["result"]["spent"]);
+    assert_eq!(number(&balance["before"]) - number(&balance["after"]), spent);
+    assert_eq!(change(&told, "balance of the router")["after"], "0");
+    let parts = ["exposure of pool dollars".to_owned(), format!("exposure of pool {pool}")].map(|what| {
+        let found = told["changes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|change| change["what"].as_str().unwrap().eq_ignore_ascii_case(&what));
+        number(&found.unwrap()["after"])
+    });
+    assert!(parts[0] > parts[1] && parts[1] > 0, "the larger pool sells more: {parts:?}");
+    assert_eq!(parts[0] + parts[1], 100_000_000_000);
+    // Nobody signs for who has no key, and the router knows at most eight pools.
+    let buyer = stage.address(Who::Buyer).to_string();
+    let output = stage.look(&[&route[..], &["--from", &buyer, "--dry-run"]].concat());
+    assert!(output.status.code() == Some(2) && stderr(&output).contains("no key"), "{}", stderr(&output));
+    let nine = ["--pool", "dollars"].repeat(9);
+    let (status, said) = stage.refused(Who::Buyer, &[&route[..], &nine].concat());
+    assert!(status == 2 && said.contains("1 to 8 pools"), "{said}");
+}
+
 #[test]
 fn a_position_consents_to_a_buyer() {
     if !has_anvil() {

@@ -93,6 +93,83 @@ fn policies_are_listed_lowered_moved_and_ended() {
 }
 
 #[test]
+fn a_policy_is_split_and_renewed_by_order() {
+    if !has_anvil() {
+        return;
+    }
+    let stage = Stage::build();
+    stage.open_for_business();
+    let bought = buy(&stage, Who::Buyer, "10000");
+    stage.pass(10 * DAY);
+    let other = stage.address(Who::Other).to_string();
+    let split = ["split", "--policy", "1", "--sum", "4000.5", "--to", &other];
+    let (status, said) = stage.refused(Who::Other, &split);
+    assert!(status == 1 && said.contains("NotHolder"), "{said}");
+    let (status, said) = stage.refused(Who::Buyer, &["split", "--policy", "1", "--sum", "9999.5"]);
+    assert!(status == 1 && said.contains("SumBelowMinimum"), "{said}");
+    let pool = stage.pool.to_string();
+    let (status, said) = stage.refused(Who::Buyer, &[&split[..5], &["--to", &pool]].concat());
+    assert!(status == 2 && said.contains("never use a policy"), "{said}");
+    let told = stage.foretold(Who::Buyer, &split);
+    assert_eq!(told["result"]["policy"], "2");
+    assert_eq!(change(&told, "sum insured")["after"], "5999500000");
+    let exposure = change(&told, "exposure of the pool");
+    assert_eq!(exposure["before"], exposure["after"], "the pool does not see it");
+    let part = stage.seen(&["policies", "--policy", "2"]).remove(0);
+    assert_eq!(part["owner"], other.to_lowercase());
+    assert_eq!((&part["sum"], &part["expiry"]), (&"4000500000".into(), &bought["expiry"]));
+
+    // The part is the other's and insures the buyer, who therefore consents to its renewal.
+    let (order, consent) = (stage.path("order.json"), stage.path("consent.json"));
+    let sign = ["renew", "sign", "--policy", "2", "--max-premium", "100", "--tip", "1.5", "--out", &order];
+    let sign = [&sign[..], &["--deadline", "2099-01-01"]].concat();
+    let (status, said) = stage.refused(Who::Buyer, &sign);
+    assert!(status == 2 && said.contains("expected its holder"), "{said}");
+    let told = stage.foretold(Who::Other, &sign);
+    assert_eq!(change(&told, "allowance left to policies")["after"], "100000000");
+    let execute = ["renew", "execute", "--order", &order];
+    let (status, said) = stage.refused(Who::Deployer, &execute);
+    assert!(status == 1 && said.contains("NotRenewable"), "{said}");
+    let expiry = bought["expiry"].as_u64().unwrap();
+    let now = stage.runtime.block_on(stage.endpoints().head()).unwrap().timestamp();
+    stage.pass(expiry - now - DAY - DAY / 2);
+    let (status, said) = stage.refused(Who::Deployer, &execute);
+    assert!(status == 1 && said.contains("NoConsent"), "{said}");
+    let product = stage.product.to_string();
+    let give = ["consent", "--product", &product, "--buyer", &other, "--deadline", "2099-01-01"];
+    let output = stage.run(Who::Buyer, &[&give[..], &["--renewal", "2", "--out", &consent]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let with = [&execute[..], &["--consent", &consent]].concat();
+    let told = stage.foretold(Who::Deployer, &with);
+    assert_eq!(told["result"]["policy"], "3");
+    assert_eq!(told["result"]["tip"], "1500000");
+    assert_eq!(told["result"]["expiry"].as_u64().unwrap(), expiry + 30 * DAY);
+    let inception = told["result"]["inception"].as_u64().unwrap();
+    assert!(inception <= expiry && inception + DAY >= expiry, "{inception} and {expiry}");
+    let tip = change(&told, "balance of the account");
+    assert_eq!(number(&tip["after"]) - number(&tip["before"]), 1_500_000);
+    assert_eq!(stage.seen(&["policies", "--policy", "3"])[0]["owner"], other.to_lowercase());
+    let (status, said) = stage.refused(Who::Deployer, &with);
+    assert!(status == 2 && said.contains("nonce: expected"), "{said}");
+
+    // What was signed is taken back, and a file that was changed is refused.
+    let mine = stage.path("mine.json");
+    stage.done(Who::Buyer, &["renew", "sign", "--policy", "1", "--max-premium", "100", "--out", &mine]);
+    let text = std::fs::read_to_string(&mine).unwrap();
+    std::fs::write(&mine, text.replace("\"tip\": \"0\"", "\"tip\": \"9\"")).unwrap();
+    let (status, said) = stage.refused(Who::Deployer, &["renew", "execute", "--order", &mine]);
+    assert!(status == 2 && said.contains("something else"), "{said}");
+    std::fs::write(&mine, text).unwrap();
+    let (status, said) = stage.refused(Who::Deployer, &["renew", "cancel", "--policy", "1"]);
+    assert!(status == 2 && said.contains("neither holds"), "{said}");
+    let told = stage.foretold(Who::Buyer, &["renew", "cancel", "--policy", "1"]);
+    let nonce = change(&told, "next nonce of the account");
+    assert_ne!(nonce["before"], nonce["after"]);
+    let (status, said) = stage.refused(Who::Deployer, &["renew", "execute", "--order", &mine]);
+    assert!(status == 1 && said.contains("InvalidAccountNonce"), "{said}");
+}
+
+#[test]
 fn a_loss_is_seen_settled_and_what_is_owed_is_fetched() {
     if !has_anvil() {
         return;

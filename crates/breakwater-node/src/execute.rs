@@ -190,7 +190,7 @@ impl Keeper {
         if let (Phase::Final { .. }, Some(known)) = (phase, self.known.incidents.get(&incident)) {
             let due = |policy: &U256| {
                 let cover = self.known.covers.get(policy)?;
-                let terms = self.known.products.get(&cover.product)?;
+                let terms = self.known.terms_on(cover, known.gauge)?;
                 reason(&self.known, incident, known, *policy, cover, terms)
             };
             ids.retain(|policy| due(policy).is_some());

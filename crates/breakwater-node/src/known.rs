@@ -134,6 +134,8 @@ pub(crate) struct Known {
     /// Triggers that a rung watches.
     pub(crate) machines: BTreeMap<B256, Machine>,
     pub(crate) products: BTreeMap<B256, Terms>,
+    /// Products of each portfolio, which stands where a cover names a product.
+    pub(crate) portfolios: BTreeMap<B256, Vec<B256>>,
     pub(crate) covers: BTreeMap<U256, Cover>,
     pub(crate) incidents: BTreeMap<U256, KnownIncident>,
     pub(crate) pools: BTreeSet<Address>,
@@ -202,12 +204,22 @@ impl Known {
         threshold.is_some_and(|threshold| lambda(loss, incident.live.base) < *threshold)
     }
 
+    /// The products that a cover is on: one, or the legs of a portfolio.
+    pub(crate) fn legs<'a>(&'a self, product: &'a B256) -> &'a [B256] {
+        self.portfolios.get(product).map_or(std::slice::from_ref(product), Vec::as_slice)
+    }
+
+    /// The terms of a cover that a gauge or trigger can touch.
+    pub(crate) fn terms_on(&self, cover: &Cover, gauge: B256) -> Option<&Terms> {
+        let legs = self.legs(&cover.product).iter();
+        legs.filter_map(|leg| self.products.get(leg)).find(|terms| terms.gauge == gauge)
+    }
+
     /// Policies that the incident touches, with their terms.
     pub(crate) fn touched(&self, incident: &KnownIncident) -> Vec<(U256, &Cover, &Terms)> {
         let covers = self.covers.iter().filter_map(|(id, cover)| {
-            let terms = self.products.get(&cover.product)?;
-            let touched = terms.gauge == incident.gauge
-                && cover.inception <= incident.onset_time
+            let terms = self.terms_on(cover, incident.gauge)?;
+            let touched = cover.inception <= incident.onset_time
                 && incident.after_time <= cover.expiry
                 && incident.opened_at >= cover.since
                 && incident.opened_time <= cover.expiry.saturating_add(terms.report_window);
@@ -219,10 +231,8 @@ impl Known {
     /// Covers on a trigger that an incident opened at `time`, seconds, could still touch.
     pub(crate) fn covers_on(&self, trigger: B256, time: u64) -> impl Iterator<Item = &Cover> {
         self.covers.values().filter(move |cover| {
-            let terms = self.products.get(&cover.product);
-            terms.is_some_and(|terms| {
-                terms.gauge == trigger && time <= cover.expiry.saturating_add(terms.report_window)
-            })
+            let terms = self.terms_on(cover, trigger);
+            terms.is_some_and(|terms| time <= cover.expiry.saturating_add(terms.report_window))
         })
     }
 

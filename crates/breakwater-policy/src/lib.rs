@@ -19,6 +19,7 @@
 //! | [`stream`], [`exposure`], [`trace`] | what time does |
 //! | [`waterfall`], [`booking`], [`pay`] | who bears a loss, and how it is paid |
 //! | [`tranche`], [`deposit`], [`redeem`], [`recovery`] | capital coming, leaving and coming back |
+//! | [`holder`] | splitting, renewing, several products under one sum |
 //! | [`treaty`] | losses that others bear |
 //! | [`signal`] | what holders of votes say of a rate |
 //! | [`incident`], [`ladder`], [`registry`], [`policies`], [`settle`], [`curator`] | who may do what, when |
@@ -33,6 +34,7 @@ pub mod deposit;
 pub mod due;
 pub mod events;
 pub mod exposure;
+pub mod holder;
 pub mod incident;
 pub mod ladder;
 pub mod ledger;

@@ -32,9 +32,12 @@ pub(crate) struct Products {
 /// What is to be insured, for how much and how long.
 #[derive(Debug, Args)]
 pub(crate) struct Wanted {
-    /// Id of the product, 32 bytes in hex
-    #[arg(long, value_name = "ID")]
-    product: B256,
+    /// Id of the product or of a portfolio, 32 bytes in hex
+    #[arg(long, value_name = "ID", required_unless_present = "portfolio")]
+    product: Option<B256>,
+    /// Ids of 2 to 8 products that are insured under one sum
+    #[arg(long, value_name = "ID,ID", value_delimiter = ',', conflicts_with = "product")]
+    portfolio: Vec<B256>,
     /// Sum insured, in whole units of the product's asset with at most its decimals
     #[arg(long, value_name = "AMOUNT")]
     sum: String,
@@ -50,6 +53,15 @@ pub(crate) struct Wanted {
     /// How far the premium may rise above the quote before the purchase is refused, basis points
     #[arg(long, value_name = "BPS", default_value_t = 100, value_parser = clap::value_parser!(u16).range(..=10_000))]
     slippage_bps: u16,
+}
+
+impl Wanted {
+    async fn cover(&self, scene: &Scene) -> Result<Cover, Failure> {
+        match self.product {
+            Some(product) => Cover::read(scene, product).await,
+            None => Cover::of_legs(scene, &self.portfolio).await,
+        }
+    }
 }
 
 /// What a quote is asked for.
@@ -151,7 +163,7 @@ pub(crate) async fn products(asked: &Products, screen: &Screen) -> Result<Outcom
 /// Prints what each pool asks, and what is promised for it.
 pub(crate) async fn quote(asked: &Quote, screen: &Screen) -> Result<Outcome, Failure> {
     let scene = Scene::open(&asked.look).await?;
-    let cover = Cover::read(&scene, asked.wanted.product).await?;
+    let cover = asked.wanted.cover(&scene).await?;
     let sum = cover.token.parse_u128("--sum", &asked.wanted.sum)?;
     let mut bench = scene.bench().await?;
     let market = market(&scene, &cover, &asked.wanted, sum, &mut bench).await?;
@@ -209,7 +221,7 @@ async fn market(
 pub(crate) async fn buy(asked: &Buy, screen: &Screen) -> Result<Outcome, Failure> {
     let signer = asked.act.signer()?;
     let scene = Scene::open(&asked.act.look).await?;
-    let cover = Cover::read(&scene, asked.wanted.product).await?;
+    let cover = asked.wanted.cover(&scene).await?;
     let sum = cover.token.parse_u128("--sum", &asked.wanted.sum)?;
     let mut bench = scene.bench().await?;
     let market = market(&scene, &cover, &asked.wanted, sum, &mut bench).await?;
@@ -236,7 +248,8 @@ pub(crate) async fn buy(asked: &Buy, screen: &Screen) -> Result<Outcome, Failure
     run::run(&asked.act, &scene, &signer, plan, screen).await
 }
 
-fn facts(bought: &Policies::Bought, unit: &crate::act::units::Token) -> Vec<Fact> {
+/// What there is to say of a purchase.
+pub(crate) fn facts(bought: &Policies::Bought, unit: &crate::act::units::Token) -> Vec<Fact> {
     vec![
         ("policy", Quantity::Number(bought.id)),
         ("premium", Quantity::Amount(bought.premium, unit.clone())),
@@ -262,7 +275,7 @@ async fn purchase(
     let (deadline, signature) = match &asked.consent {
         Some(file) => {
             let consent = consent::read(file)?;
-            consent.check(scene, position, cover.id, buyer).await?;
+            consent.check(scene, position, cover.id, buyer, U256::ZERO).await?;
             (consent.deadline, consent.signature)
         }
         None => (parse_time("--deadline", &asked.deadline, now)?, Default::default()),
@@ -293,8 +306,9 @@ async fn pay(
     limit: U256,
 ) -> Result<Vec<Step>, Failure> {
     let policies = scene.deployment.policies;
+    let mut steps = name(scene, cover).await?;
     if !asked.permit {
-        let mut steps = permit::allow(bench, &cover.token, signer.address(), policies, limit).await?;
+        steps.extend(permit::allow(bench, &cover.token, signer.address(), policies, limit).await?);
         steps.push(Step::new("buying cover", policies, &Policies::buyCall { purchase }));
         return Ok(steps);
     }
@@ -311,29 +325,44 @@ async fn pay(
         s: signature.s().into(),
         purchase,
     };
-    Ok(vec![Step::new("buying cover with a permit", policies, &call)])
+    steps.push(Step::new("buying cover with a permit", policies, &call));
+    Ok(steps)
+}
+
+/// A portfolio is named once for all buyers.
+async fn name(scene: &Scene, cover: &Cover) -> Result<Vec<Step>, Failure> {
+    let policies = scene.deployment.policies;
+    let named = scene.view(policies, &Policies::legsOfCall { portfolio: cover.id }).await?;
+    if cover.legs.is_empty() || !named.is_empty() {
+        return Ok(Vec::new());
+    }
+    let call = Policies::listPortfolioCall { products: cover.products() };
+    Ok(vec![Step::new("naming the portfolio", policies, &call)])
 }
 
 fn probes(scene: &Scene, cover: &Cover, pool: Address, buyer: Address) -> Vec<Probe> {
     let (token, policies) = (&cover.token, scene.deployment.policies);
     let unit = token.clone();
     let amount = move |units: u128| Quantity::Amount(U256::from(units), unit.clone());
-    let (unit, exposure) = (token.clone(), amount.clone());
-    vec![
+    let unit = token.clone();
+    let mut probes = vec![
         Probe::balance("balance of the buyer", token, buyer),
         Probe::allowance("allowance left to policies", token, buyer, policies),
         Probe::balance("balance of the pool", token, pool),
         Probe::new("exposure of the pool", pool, &Pool::stateCall {}, move |state| {
             Quantity::Amount(state.exposure, unit.clone())
         }),
-        Probe::new(
-            "exposure of the product",
-            pool,
-            &Pool::underwritingCall { product: cover.id },
-            move |known| exposure(known.exposure),
-        ),
         Probe::new("policies sold in all", policies, &Policies::countCall {}, Quantity::Number),
-    ]
+    ];
+    for (at, product) in cover.products().into_iter().enumerate() {
+        let (call, exposure) = (Pool::underwritingCall { product }, amount.clone());
+        let what = match cover.legs.is_empty() {
+            true => "exposure of the product".to_owned(),
+            false => format!("exposure of leg {}", at + 1),
+        };
+        probes.push(Probe::new(what, pool, &call, move |known| exposure(known.exposure)));
+    }
+    probes
 }
 
 /// The premium and a part of it, rounded down: nobody pays more than the slippage that was named.

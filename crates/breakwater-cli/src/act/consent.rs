@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::signers::SignerSync;
+use breakwater_bindings::decimal;
 use breakwater_bindings::eip712::{self, PositionConsent};
-use breakwater_bindings::{Policies, decimal};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::act::cover::Cover;
 use crate::act::frame::{Look, Scene};
+use crate::act::renew;
 use crate::act::units::{parse_time, utc};
 use crate::args::Wallet;
 use crate::connect;
@@ -33,6 +34,9 @@ pub(crate) struct Consent {
     /// The purchase's deadline: +2h, or a time with zone
     #[arg(long, value_name = "TIME", default_value = "+2h")]
     deadline: String,
+    /// For the renewal of this policy by its holder's order, whose deadline is then meant
+    #[arg(long, value_name = "NUMBER", default_value = "0", hide_default_value = true)]
+    renewal: U256,
     /// Write it here as well
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -68,7 +72,7 @@ pub(crate) async fn consent(asked: &Consent, screen: &Screen) -> Result<Outcome,
     let policies = scene.deployment.policies;
     let position = key.address();
     let deadline = parse_time("--deadline", &asked.deadline, scene.head.timestamp())?;
-    let nonce = scene.view(policies, &Policies::nonces_0Call { owner: position }).await?;
+    let nonce = renew::nonce(&scene, position, asked.renewal).await?;
     let message = PositionConsent {
         position,
         product: cover.id,
@@ -117,16 +121,16 @@ pub(crate) fn read(file: &Path) -> Result<Signed, Failure> {
 }
 
 impl Signed {
-    /// Refuses a consent for another purchase before anything is tried.
+    /// Refuses a consent for another purchase before anything is tried; `renewal` is zero for a purchase.
     pub(crate) async fn check(
         &self,
         scene: &Scene,
         position: Address,
         product: B256,
         buyer: Address,
+        renewal: U256,
     ) -> Result<(), Failure> {
-        let nonce =
-            scene.view(scene.deployment.policies, &Policies::nonces_0Call { owner: position }).await?;
+        let nonce = renew::nonce(scene, position, renewal).await?;
         let pairs = [
             ("chain", scene.deployment.chain_id.to_string(), self.chain_id.to_string()),
             ("contract", scene.deployment.policies.to_string(), self.policies.to_string()),

@@ -1,8 +1,8 @@
 //! A product as a buyer sees it: terms, wording, pools that sell it, and what they ask.
 
 use alloy::primitives::{Address, B256, U256, keccak256};
-use alloy::sol_types::SolCall;
-use breakwater_bindings::{Catalog, Pool, Wording};
+use alloy::sol_types::{SolCall, SolValue};
+use breakwater_bindings::{Catalog, Policies, Pool, Wording};
 use breakwater_primitives::BPS;
 use breakwater_primitives::{DAY, YEAR};
 
@@ -27,6 +27,9 @@ pub(crate) struct Cover {
     pub(crate) gauge: Catalog::GaugeInfo,
     /// What sums and premiums are counted in.
     pub(crate) token: Token,
+    /// Of a portfolio its products, ascending, with their gauges; of a product none. A portfolio's `terms` and `gauge`
+    /// are those of its first leg, but for the greatest minimum and the longest waiting period.
+    pub(crate) legs: Vec<(B256, B256)>,
 }
 
 /// What a pool asks for a sum and a term, and what stands behind it.
@@ -49,28 +52,80 @@ pub(crate) struct Offer {
 }
 
 impl Cover {
-    /// Reads a product; one that is not listed is wrong usage.
+    /// Reads a product or a portfolio; what is not listed is wrong usage.
     pub(crate) async fn read(scene: &Scene, id: B256) -> Result<Self, Failure> {
         let catalog = scene.deployment.catalog;
         let terms = scene.view(catalog, &Catalog::productCall { id }).await?;
         if terms.unitDen == 0 {
-            return Err(Failure::usage(format!("--product: {id} is not listed"))
-                .right("the id of a listed product: breakwater products"));
+            let named = Policies::legsOfCall { portfolio: id };
+            let legs = scene.view(scene.deployment.policies, &named).await?;
+            return match legs.is_empty() {
+                true => Err(Failure::usage(format!("--product: {id} is not listed"))
+                    .right("the id of a listed product: breakwater products")),
+                false => Box::pin(Self::of_legs(scene, &legs)).await,
+            };
         }
         let gauge = scene.view(catalog, &Catalog::gaugeInfoCall { gauge: terms.gauge }).await?;
         let token = scene.token(terms.asset).await?;
-        Ok(Self { id, terms, gauge, token })
+        Ok(Self { id, terms, gauge, token, legs: Vec::new() })
+    }
+
+    /// Several products under one sum, named or not; their order does not matter.
+    pub(crate) async fn of_legs(scene: &Scene, products: &[B256]) -> Result<Self, Failure> {
+        let mut products = products.to_vec();
+        products.sort_unstable();
+        let mut whole: Option<Self> = None;
+        for product in &products {
+            let leg = Self::read(scene, *product).await?;
+            let whole = whole.get_or_insert_with(|| leg.clone());
+            whole.terms.minSum = whole.terms.minSum.max(leg.terms.minSum);
+            whole.terms.waitingPeriod = whole.terms.waitingPeriod.max(leg.terms.waitingPeriod);
+            whole.legs.push((leg.id, leg.terms.gauge));
+        }
+        let mut whole = whole.filter(|whole| whole.legs.len() > 1).ok_or_else(|| {
+            Failure::usage("--portfolio: expected 2 to 8 products").right("--portfolio 0x…,0x…")
+        })?;
+        whole.id = keccak256(products.abi_encode());
+        Ok(whole)
+    }
+
+    /// The products that are bought with it: itself, or its legs.
+    pub(crate) fn products(&self) -> Vec<B256> {
+        match self.legs.is_empty() {
+            true => vec![self.id],
+            false => self.legs.iter().map(|(product, _)| *product).collect(),
+        }
+    }
+
+    /// The gauges that can touch it.
+    pub(crate) fn gauges(&self) -> Vec<B256> {
+        match self.legs.is_empty() {
+            true => vec![self.terms.gauge],
+            false => self.legs.iter().map(|(_, gauge)| *gauge).collect(),
+        }
     }
 
     /// What kind of cover it is, as `Kind` in `ICatalog.sol` numbers them.
     pub(crate) fn kind(&self) -> &'static str {
         const KINDS: [&str; 8] =
             ["position", "protocol", "liquidity", "oracle", "governance", "upgrade", "depeg", "custom"];
+        if !self.legs.is_empty() {
+            return "portfolio";
+        }
         KINDS.get(usize::from(self.terms.kind)).copied().unwrap_or("unknown")
     }
 
-    /// The wording and its hash; a text that does not hash to what was listed is not shown.
+    /// The wording and its hash; a text that does not hash to what was listed is not shown. Of a portfolio those of
+    /// its legs one after another, and its id, which names them all.
     pub(crate) async fn wording(&self, scene: &Scene) -> Result<(String, B256), Failure> {
+        let mut texts = Vec::new();
+        for (product, _) in &self.legs {
+            let leg = Self::read(scene, *product).await?;
+            texts.push(Box::pin(leg.wording(scene)).await?.0);
+        }
+        if !texts.is_empty() {
+            return Ok((texts.join("\n"), self.id));
+        }
         let call = wording_call(&self.terms, &self.gauge).map_err(|error| {
             words::strange(scene.deployment.wording, Wording::wordingCall::SIGNATURE, &error.to_string())
         })?;
@@ -84,14 +139,18 @@ impl Cover {
         }
     }
 
-    /// Pools that underwrite it, in the order in which they took its gauge on.
+    /// Pools that underwrite it, all legs of a portfolio, in the order in which they took its gauge on.
     pub(crate) async fn pools(&self, scene: &Scene) -> Result<Vec<Address>, Failure> {
         let all =
             scene.view(scene.deployment.catalog, &Catalog::poolsOfCall { gauge: self.terms.gauge }).await?;
         let mut pools = Vec::new();
         for pool in all {
-            let known = scene.view(pool, &Pool::underwritingCall { product: self.id }).await?;
-            if !known.gauge.is_zero() {
+            let mut all = true;
+            for product in self.products() {
+                let known = scene.view(pool, &Pool::underwritingCall { product }).await?;
+                all &= !known.gauge.is_zero();
+            }
+            if all {
                 pools.push(pool);
             }
         }
@@ -136,8 +195,13 @@ impl Cover {
             .apply(Address::ZERO, &Step::new("bringing the pool up to now", pool, &Pool::accrueCall {}))
             .await?;
         let inception = bench.time.saturating_add(self.terms.waitingPeriod.into());
-        let call = Pool::quoteCall { product: self.id, sum, inception, expiry };
-        let premium = bench.view(pool, &call).await?;
+        let premium = match self.legs.is_empty() {
+            true => bench.view(pool, &Pool::quoteCall { product: self.id, sum, inception, expiry }).await?,
+            false => {
+                let call = Pool::quoteLegsCall { legs: self.products(), sum, inception, expiry };
+                bench.view(pool, &call).await?.premium
+            }
+        };
         let state = bench.view(pool, &Pool::stateCall {}).await?;
         let config = bench.view(pool, &Pool::configCall {}).await?;
         Ok(Offer {

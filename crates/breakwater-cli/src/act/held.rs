@@ -119,12 +119,15 @@ pub(crate) async fn policies(asked: &PoliciesOf, screen: &Screen) -> Result<Outc
         if owner.is_some() && held.owner != owner {
             continue;
         }
-        let gauge = held.cover.terms.gauge;
-        let seen = match incidents.entry(gauge) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(free) => free.insert(incidents::of_gauge(&scene, gauge).await?),
-        };
-        let claims = claims(&scene, &mut bench, &held, seen).await?;
+        let mut claimed = Vec::new();
+        for gauge in held.cover.gauges() {
+            let seen = match incidents.entry(gauge) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(free) => free.insert(incidents::of_gauge(&scene, gauge).await?),
+            };
+            claimed.extend(claims(&scene, &mut bench, &held, seen).await?);
+        }
+        let claims = claimed;
         let frozen = frozen(&scene, &held).await?;
         let state = held.state(bench.time);
         match screen.json {
@@ -155,12 +158,13 @@ async fn ids(scene: &Scene, one: Option<U256>, owner: Option<Address>) -> Result
 }
 
 async fn frozen(scene: &Scene, held: &Held) -> Result<bool, Failure> {
-    let call = Incidents::touchedCall {
-        gauge: held.cover.terms.gauge,
-        from: U256::from(held.policy.inception),
-        to: U256::from(held.policy.expiry),
-    };
-    scene.view(scene.deployment.incidents, &call).await
+    let (from, to) = (U256::from(held.policy.inception), U256::from(held.policy.expiry));
+    for gauge in held.cover.gauges() {
+        if scene.view(scene.deployment.incidents, &Incidents::touchedCall { gauge, from, to }).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 async fn claims(scene: &Scene, bench: &mut Bench, held: &Held, seen: &[Seen]) -> Result<Vec<Claim>, Failure> {
@@ -223,5 +227,6 @@ fn as_json(scene: &Scene, held: &Held, state: &str, frozen: bool, claims: &[Clai
         "position": policy.position, "asset": held.cover.token.json(), "sum": policy.sum.to_string(),
         "paid": policy.paid.to_string(), "purchased": policy.purchased, "inception": policy.inception,
         "expiry": policy.expiry, "state": state, "frozen": frozen, "claims": claims,
+        "legs": held.cover.legs.iter().map(|(product, _)| product).collect::<Vec<_>>(),
     })
 }

@@ -41,6 +41,25 @@ pub(crate) struct Lower {
     act: Act,
 }
 
+/// Which policy becomes two.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: breakwater split --policy 7 --sum 4000 --to 0x… --account me\n\
+    The new policy has this much of the sum and its part of the premium left; all else is the old one's, and what was\n\
+    paid stays there. The sum is in whole units of the policy's asset.")]
+pub(crate) struct Split {
+    /// Number of the policy
+    #[arg(long, value_name = "NUMBER")]
+    policy: U256,
+    /// Sum of the new policy, in whole units of the policy's asset
+    #[arg(long, value_name = "AMOUNT")]
+    sum: String,
+    /// Who gets the new policy [default: the account that acts]
+    #[arg(long, value_name = "ADDRESS")]
+    to: Option<Address>,
+    #[command(flatten)]
+    act: Act,
+}
+
 /// Which policy goes where.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: breakwater transfer --policy 7 --to 0x… --account me\n\
@@ -130,15 +149,46 @@ pub(crate) async fn lower(asked: &Lower, screen: &Screen) -> Result<Outcome, Fai
     run::run(&asked.act, &scene, &signer, plan, screen).await
 }
 
+/// Makes two policies of one.
+pub(crate) async fn split(asked: &Split, screen: &Screen) -> Result<Outcome, Failure> {
+    let signer = asked.act.signer()?;
+    let scene = Scene::open(&asked.act.look).await?;
+    let held = Held::read(&scene, asked.policy).await?;
+    let sum = held.cover.token.parse_u128("--sum", &asked.sum)?;
+    let to = asked.to.unwrap_or_else(|| signer.address());
+    usable(&scene, to)?;
+    let call = Policies::splitCall { id: held.id, sumOff: sum, to };
+    let title = format!("splitting {} off policy {}", held.cover.token.show(U256::from(sum)), held.id);
+    let steps = vec![Step::new("splitting the policy", scene.deployment.policies, &call)];
+    let unit = held.cover.token.clone();
+    let plan = Plan::new("split", title, steps, probes(&scene, &held, &signer)).telling(move |logs| {
+        let found = logs.iter().find_map(|log| Policies::SplitOff::decode_log(log).ok());
+        found.map_or_else(Vec::new, |event| {
+            vec![
+                ("policy", Quantity::Number(event.newId)),
+                ("sum", Quantity::Amount(U256::from(event.policy.sum), unit.clone())),
+                ("holder", Quantity::Account(to)),
+            ]
+        })
+    });
+    run::run(&asked.act, &scene, &signer, plan, screen).await
+}
+
+/// A policy is of no use to our own contracts, or to nobody.
+fn usable(scene: &Scene, to: Address) -> Result<(), Failure> {
+    if to.is_zero() || scene.deployment.contracts().contains(&to) {
+        return Err(Failure::usage(format!("--to: {to} could never use a policy"))
+            .right("an account that can, since payments go to the holder"));
+    }
+    Ok(())
+}
+
 /// Hands a policy over.
 pub(crate) async fn transfer(asked: &Transfer, screen: &Screen) -> Result<Outcome, Failure> {
     let signer = asked.act.signer()?;
     let scene = Scene::open(&asked.act.look).await?;
     let held = Held::read(&scene, asked.policy).await?;
-    if asked.to.is_zero() || scene.deployment.contracts().contains(&asked.to) {
-        return Err(Failure::usage(format!("--to: {} could never use a policy", asked.to))
-            .right("an account that can, since payments go to the holder"));
-    }
+    usable(&scene, asked.to)?;
     let call = Policies::transferFromCall { from: signer.address(), to: asked.to, tokenId: held.id };
     let steps = vec![Step::new("handing the policy over", scene.deployment.policies, &call)];
     let title = format!("handing policy {} over to {}", held.id, asked.to);

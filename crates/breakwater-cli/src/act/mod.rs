@@ -25,7 +25,9 @@ mod permit;
 mod poke;
 mod polls;
 mod probe;
+mod renew;
 mod report;
+mod route;
 mod run;
 mod show;
 pub(crate) mod signed;
@@ -50,6 +52,8 @@ pub(crate) enum Act {
     Quote(buyer::Quote),
     /// Buy cover
     Buy(buyer::Buy),
+    /// Buy cover from several pools at once, where each part is cheapest
+    Route(route::Route),
     /// Sign that a buyer may insure your position
     Consent(consent::Consent),
     /// The wording of a product, as its hash fixes it
@@ -60,6 +64,13 @@ pub(crate) enum Act {
     Cancel(holder::Cancel),
     /// Insure less and get back what is not earned
     Lower(holder::Lower),
+    /// Make two policies of one
+    Split(holder::Split),
+    /// Renewals by signed order
+    Renew {
+        #[command(subcommand)]
+        command: renew::Renew,
+    },
     /// Hand a policy over to somebody else
     Transfer(holder::Transfer),
     /// Have policies paid for an incident
@@ -142,11 +153,14 @@ pub(crate) async fn run(command: Act, screen: &Screen) -> Result<Outcome, Failur
         Act::Products(asked) => buyer::products(&asked, screen).await,
         Act::Quote(asked) => buyer::quote(&asked, screen).await,
         Act::Buy(asked) => buyer::buy(&asked, screen).await,
+        Act::Route(asked) => route::route(&asked, screen).await,
         Act::Consent(asked) => consent::consent(&asked, screen).await,
         Act::Wording(asked) => buyer::wording(&asked, screen).await,
         Act::Policies(asked) => held::policies(&asked, screen).await,
         Act::Cancel(asked) => holder::cancel(&asked, screen).await,
         Act::Lower(asked) => holder::lower(&asked, screen).await,
+        Act::Split(asked) => holder::split(&asked, screen).await,
+        Act::Renew { command } => renew::renew(&command, screen).await,
         Act::Transfer(asked) => holder::transfer(&asked, screen).await,
         Act::Settle(asked) => holder::settle(&asked, screen).await,
         Act::Withdraw(asked) => holder::withdraw(&asked, screen).await,

@@ -367,6 +367,11 @@ impl Stage {
 
     /// A par gauge over the asset's own storage: shape is what listing looks at.
     fn list_gauge(&self) -> B256 {
+        self.list_gauge_over(0)
+    }
+
+    /// Another gauge of the same words, whose holders stand in the mapping at a slot of its own.
+    pub(crate) fn list_gauge_over(&self, base: u64) -> B256 {
         let code: Bytes = self.request("eth_getCode", json!([self.asset, "latest"]));
         let term = |side: Side| gauges::Term {
             account: 0,
@@ -398,7 +403,7 @@ impl Stage {
                 width: 128,
                 scale: 1,
                 word: 0,
-                base: slot(0),
+                base: slot(base),
                 innerKey: B256::ZERO,
             },
         };
@@ -412,8 +417,13 @@ impl Stage {
     }
 
     pub(crate) fn list_product(&self) -> B256 {
+        self.list_product_on(self.gauge)
+    }
+
+    /// The stage's terms on another gauge.
+    pub(crate) fn list_product_on(&self, gauge: B256) -> B256 {
         let terms = Catalog::Product {
-            gauge: self.gauge,
+            gauge,
             kind: 0,
             asset: self.asset,
             registrant: Address::ZERO,
@@ -431,7 +441,7 @@ impl Stage {
             maxTerm: 365 * DAY as u32,
             salvage: Address::ZERO,
         };
-        let gauge = self.view(self.deployment().catalog, &Catalog::gaugeInfoCall { gauge: self.gauge });
+        let gauge = self.view(self.deployment().catalog, &Catalog::gaugeInfoCall { gauge });
         let call = Wording::wordingCall {
             terms: Wording::Product::abi_decode(&terms.abi_encode()).unwrap(),
             gauge: Wording::GaugeInfo::abi_decode(&gauge.abi_encode()).unwrap(),

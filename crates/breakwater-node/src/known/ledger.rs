@@ -113,11 +113,16 @@ impl Known {
     fn policy(&mut self, event: Policies::PoliciesEvents, at: At) {
         match event {
             Policies::PoliciesEvents::Bought(bought) => {
-                self.rolled.insert((bought.pool, bought.product), at.time);
+                for leg in self.legs(&bought.product).to_vec() {
+                    self.rolled.insert((bought.pool, leg), at.time);
+                }
                 self.covers.insert(bought.id, cover(&bought.policy, 0));
             }
             Policies::PoliciesEvents::SplitOff(split) => {
                 self.covers.insert(split.newId, cover(&split.policy, at.number));
+            }
+            Policies::PoliciesEvents::PortfolioListed(listed) => {
+                self.portfolios.insert(listed.id, listed.products);
             }
             Policies::PoliciesEvents::Cancelled(cancelled) => {
                 self.covers.remove(&cancelled.id);
