@@ -238,7 +238,7 @@ contract WordingTest is Base {
         assertEq(vm.parseJsonString(json, ".name"), "Breakwater policy 7");
         assertEq(vm.parseJsonString(json, ".attributes[1].value"), "12500 USDX");
         assertEq(vm.parseJsonString(json, ".attributes[2].value"), "3125 USDX");
-        assertEq(vm.parseJsonUint(json, ".attributes[8].value"), 1_795_132_800);
+        assertEq(vm.parseJsonUint(json, ".attributes[6].value"), 1_795_132_800);
         string memory svg = _payload(vm.parseJsonString(json, ".image"), "data:image/svg+xml;base64,");
         _has(svg, "2026-11-20 00:00 UTC");
         _has(svg, ">75 %<");

@@ -148,7 +148,11 @@ impl Keeper {
     fn roll_day(&self, pool: Address, product: B256, today: u64) -> Option<u64> {
         let since = self.known.rolled.get(&(pool, product)).copied()? / DAY_S;
         let window = self.known.products.get(&product).map_or(0, |terms| terms.report_window);
-        let covers = self.known.covers.values().filter(|it| it.pool == pool && self.known.legs(&it.product).contains(&product));
+        let covers = self
+            .known
+            .covers
+            .values()
+            .filter(|it| it.pool == pool && self.known.legs(&it.product).contains(&product));
         let days = covers.flat_map(|it| [it.expiry / DAY_S, it.expiry.saturating_add(window) / DAY_S]);
         let (last, ended) = days.fold((0, None), |(last, ended): (u64, Option<u64>), day| {
             let over = (since < day && day <= today).then_some(day);

@@ -226,7 +226,8 @@ mod tests {
             prop_assert_eq!(old.sum + new.sum, whole.sum);
             prop_assert_eq!(old.stream_rate + new.stream_rate, whole.stream_rate);
             let parts = refund(&old, due, seconds) + refund(&new, 0, seconds);
-            prop_assert!(parts <= refund(&whole, due, seconds));
+            // The one refund is rounded down twice, that of the part split off once.
+            prop_assert!(parts <= refund(&whole, due, seconds) + U256::ONE);
         }
 
         #[test]
@@ -258,7 +259,7 @@ mod tests {
             for leg in legs(exposure, whole) {
                 prop_assert!(all >= leg.whole);
             }
-            prop_assert!(all <= legs(exposure, whole).iter().map(|leg| leg.whole).sum());
+            prop_assert!(all <= legs(exposure, whole).iter().map(|leg| leg.whole).sum::<U256>());
             prop_assert!(price(exposure, first) + price(exposure + first, whole - first) >= all);
         }
     }
