@@ -21,7 +21,9 @@ abstract contract Requests is Shares, ReentrancyGuardTransient, IERC165 {
         bool last;
     }
 
-    /// @notice Requests that one claim, or one `max`, walks through: who has more claims again.
+    /// @notice Requests with something to claim that one claim, or one `max`, walks through: who has more claims again.
+    ///         Those that were claimed by their ids are passed without being counted, so that nobody shuts a controller
+    ///         out by making and claiming for him what he never asked for.
     uint256 public constant MAX_WALK = 64;
 
     /// @inheritdoc IERC7540Operator
@@ -180,7 +182,7 @@ abstract contract Requests is Shares, ReentrancyGuardTransient, IERC165 {
     {
         DoubleEndedQueue.Bytes32Deque storage queue = _open(_entries[controller], assets, shares, controller);
         if (receiver == address(0)) revert ZeroAddress();
-        for (uint256 i; i < MAX_WALK && gotAssets < assets && gotShares < shares && !queue.empty(); ++i) {
+        for (uint256 n; n < MAX_WALK && gotAssets < assets && gotShares < shares && !queue.empty();) {
             uint256 requestId = uint256(queue.front());
             Claimable memory c = _entryOf(requestId, controller);
             if (!c.last) break;
@@ -191,6 +193,7 @@ abstract contract Requests is Shares, ReentrancyGuardTransient, IERC165 {
                 }
                 _takeEntry(requestId, controller, receiver);
                 (gotAssets, gotShares) = (gotAssets + c.assets, gotShares + c.shares);
+                ++n;
             }
             queue.popFront();
         }
@@ -205,9 +208,10 @@ abstract contract Requests is Shares, ReentrancyGuardTransient, IERC165 {
     {
         DoubleEndedQueue.Bytes32Deque storage queue = _open(_exits[controller], assets, shares, controller);
         if (receiver == address(0)) revert ZeroAddress();
-        for (uint256 i; i < MAX_WALK && gotAssets < assets && gotShares < shares && !queue.empty(); ++i) {
+        for (uint256 n; n < MAX_WALK && gotAssets < assets && gotShares < shares && !queue.empty();) {
             uint256 requestId = uint256(queue.front());
             Claimable memory c = _exitOf(requestId, controller);
+            if (c.assets != 0) ++n;
             uint256 part = Math.min(c.assets, assets - gotAssets);
             // Both rounded down: no part is worth more than its whole.
             uint256 burned = c.assets == 0 ? c.shares : Math.mulDiv(c.shares, part, c.assets);
@@ -251,9 +255,10 @@ abstract contract Requests is Shares, ReentrancyGuardTransient, IERC165 {
         function(uint256, address) internal view returns (Claimable memory) claimableOf,
         address controller
     ) private view returns (uint256 assets, uint256 shares) {
-        uint256 count = Math.min(queue.length(), MAX_WALK);
-        for (uint256 i; i < count; ++i) {
+        (uint256 count, uint256 n) = (queue.length(), 0);
+        for (uint256 i; i < count && n < MAX_WALK; ++i) {
             Claimable memory c = claimableOf(uint256(queue.at(i)), controller);
+            if (c.assets != 0) ++n;
             (assets, shares) = (assets + c.assets, shares + c.shares);
             if (!c.last) return (assets, shares);
         }

@@ -201,6 +201,62 @@ contract RequestsTest is PoolSetup {
         junior.claimDeposit(own, alice);
     }
 
+    /// @dev Nor do more requests than one claim walks through, made and claimed by their ids for him.
+    function test_requests_claimed_for_someone_do_not_shut_him_out() public {
+        for (uint256 i; i < 65; ++i) {
+            _depositFor(alice, UNIT);
+            _nextEpoch();
+            junior.claimDeposit(block.timestamp / 7 days - 1, alice);
+        }
+        _deposit(junior, alice, 100 * UNIT);
+        _nextEpoch();
+        pool.accrue();
+        assertEq(junior.maxDeposit(alice), 100 * UNIT);
+        vm.prank(alice);
+        junior.deposit(100 * UNIT, alice);
+        assertEq(junior.maxDeposit(alice), 0);
+        _checkMoney();
+    }
+
+    /// @dev The same for redemptions, which anyone may ask for with shares of his own.
+    function test_redemptions_claimed_for_someone_do_not_shut_him_out() public {
+        _deposit(junior, alice, 100 * UNIT);
+        _deposit(junior, bob, 100 * UNIT);
+        _nextEpoch();
+        _claim(junior, alice);
+        _claim(junior, bob);
+        uint256[65] memory ids;
+        for (uint256 i; i < ids.length; ++i) {
+            vm.prank(bob);
+            ids[i] = junior.requestRedeem(UNIT * 1e6, alice, bob);
+            _nextEpoch();
+            pool.accrue();
+        }
+        uint256 own = _redeem(junior, alice, 100 * UNIT * 1e6);
+        while (block.timestamp / 7 days < own) {
+            _nextEpoch();
+            pool.accrue();
+        }
+        for (uint256 i; i < ids.length; ++i) {
+            if (ids[i] != own) junior.claimRedeem(ids[i], alice);
+        }
+        uint256 shares = junior.maxRedeem(alice);
+        assertGe(shares, 100 * UNIT * 1e6);
+        vm.prank(alice);
+        junior.redeem(shares, alice, alice);
+        assertEq(junior.maxRedeem(alice), 0);
+        _checkMoney();
+    }
+
+    /// @dev A deposit of bob's money that another one controls.
+    function _depositFor(address controller, uint256 assets) private {
+        coin.mint(bob, assets);
+        vm.startPrank(bob);
+        coin.approve(address(junior), assets);
+        junior.requestDeposit(assets, controller, bob);
+        vm.stopPrank();
+    }
+
     function _queued(uint256 shares) private returns (uint256 id) {
         _deposit(junior, alice, 100 * UNIT);
         _nextEpoch();
