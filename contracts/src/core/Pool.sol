@@ -464,6 +464,7 @@ contract Pool is PoolBase, IPool, IPoolCapital {
         if (fee == 0) return 0;
         _l.owed[Terms.curator()] += fee;
         _l.owedSum += uint128(fee);
+        emit FeeEarned(fee);
     }
 
     function _payCohort(uint256 index, Exits memory exits) private {

@@ -69,6 +69,8 @@ struct PayOrder {
 /// @title Pool: one asset, three tranches, a curator, a list of products with a cap for each.
 interface IPool {
     event Accrued(uint256 time, uint256 earned);
+    /// @notice The curator's part of what was earned just now, by time, a sale or a refund; it is owed to him.
+    event FeeEarned(uint256 amount);
     event ProductCapped(
         bytes32 indexed product, bytes32 indexed gauge, uint256 cap, uint256 floorRate, uint256 effectiveAt
     );

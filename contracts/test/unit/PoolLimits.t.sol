@@ -10,6 +10,7 @@ import {Price} from "breakwater/libraries/Price.sol";
 import {Underwriting} from "breakwater/underwriting/Underwriting.sol";
 import {Committee} from "../Committee.sol";
 import {Fixture} from "../Fixture.sol";
+import {Vm} from "./Vm.sol";
 
 /// @notice A pool that certificates and rates bind: what it sells, at which price, and who may leave it.
 contract PoolLimitsTest is Fixture, Committee {
@@ -261,17 +262,27 @@ contract PoolLimitsTest is Fixture, Committee {
         _sellTo(free);
         vm.warp(block.timestamp + 60 days);
         uint256 premium = feed.state().unearnedScaled;
+        vm.recordLogs();
         feed.accrue();
+        uint256 told = feesTold(vm.getRecordedLogs());
         free.accrue();
         premium = premium / 1e18;
         uint256 owed = feed.owed(curator);
         assertApproxEqAbs(owed, premium / 10, 3);
         assertEq(feed.state().owed, owed);
+        // What a sale earned at once was told before.
+        assertApproxEqAbs(told, owed, 1);
         assertApproxEqAbs(feed.capital() - before + owed, premium, 2);
         assertEq(free.owed(curator), 0);
         uint256 balance = usd.balanceOf(curator);
         feed.withdraw(curator);
         assertEq(usd.balanceOf(curator) - balance, owed);
+    }
+
+    function feesTold(Vm.Log[] memory logs) private pure returns (uint256 sum) {
+        for (uint256 i; i < logs.length; ++i) {
+            if (logs[i].topics[0] == IPool.FeeEarned.selector) sum += abi.decode(logs[i].data, (uint256));
+        }
     }
 
     function _sellTo(Pool to) private {

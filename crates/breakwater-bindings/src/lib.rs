@@ -19,6 +19,6 @@ pub mod verify;
 pub use contracts::{
     AccessManager, Assembly, Breaker, BreakwaterToken, Catalog, Certificate, Council, EthereumHistory,
     Factory, Identities, Incidents, Policies, PolicyDesk, Pool, PoolDesk, ProofRung, QuorumRung, Reporters,
-    Router, Signal, Timelock, TimelockController, Tranche, TreatyFactory, Underwriting, Wording,
+    Router, Signal, Timelock, TimelockController, Tranche, Treaty, TreatyFactory, Underwriting, Wording,
 };
 pub use deploy::{Config, Deployment, PoolConfig};

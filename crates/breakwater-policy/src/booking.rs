@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alloy_primitives::{B256, U256};
+use alloy_primitives::{Address, B256, U256};
 use breakwater_primitives::{Block, MathError, Time, U256Ext, WAD, mul_div_ceil, mul_div_floor};
 
 use crate::context::Cx;
@@ -10,6 +10,7 @@ use crate::due;
 use crate::events::Event;
 use crate::exposure::{add, take};
 use crate::incident::{Incident, Status};
+use crate::ledger::Ledger;
 use crate::measure::lambda;
 use crate::pool::Pool;
 use crate::refusal::Refusal;
@@ -21,7 +22,7 @@ use crate::waterfall::{self, Layers};
 pub struct Booking {
     /// What the terms say may be owed.
     pub reserved: u128,
-    /// What the layers gave.
+    /// What the layers gave and what treaties are counted on for.
     pub funded: u128,
     /// Sum of what settlement found owed.
     pub due: u128,
@@ -37,6 +38,14 @@ pub struct Booking {
     pub opened_at: Block,
     /// Onset of the measurement that was booked last.
     pub onset_time: Time,
+    /// What is counted on of the treaties.
+    pub ceded: u128,
+    /// What they have sent.
+    pub drawn: u128,
+    /// What came back once it was closed, beyond short bookings.
+    pub recovered: u128,
+    /// Treaties that the pool ceded to when it was opened.
+    pub line: Vec<Address>,
     /// The dwell is over.
     pub settled: bool,
     /// Claims are over.
@@ -103,7 +112,7 @@ impl Pool {
             return Ok(0);
         }
         let excesses = self.book_products(cx, &claim, rows)?;
-        let borne = self.rebook(cx, claim.incident, reserved, &excesses)?;
+        let borne = self.rebook(cx, &claim, reserved, &excesses)?;
         let booking = self.open_booking(claim.incident, cx.block);
         booking.onset_time = claim.onset_time;
         let Booking { reserved, funded, onset_time, .. } = *booking;
@@ -141,6 +150,7 @@ impl Pool {
     pub(crate) fn close_booking(
         &mut self,
         cx: &mut Cx,
+        ledger: &mut Ledger,
         incident: u64,
         found: Option<&Incident>,
     ) -> Result<(), Refusal> {
@@ -155,10 +165,18 @@ impl Pool {
         self.accrue(cx)?;
         let booking = self.open_booking(incident, cx.block);
         booking.closed = true;
+        booking.reserved = booking.due;
         let (due, paid) = (booking.due, booking.paid);
-        let give = booking.lower_to(due)?;
         cx.emit(self.address, Event::BookingClosed { incident, due, paid });
-        self.release(cx, incident, give, 0)
+        let ceded = self.settle_treaties(cx, ledger, incident)?;
+        let booking = self.open_booking(incident, cx.block);
+        booking.cede(ceded)?;
+        // Where a treaty's asset did not move, what was paid for it stays with the layers.
+        let kept = due.saturating_sub(ceded).max(booking.paid.saturating_sub(booking.drawn));
+        let give = booking.give(booking.own().saturating_sub(kept));
+        self.release(cx, incident, give, 0)?;
+        self.tell_ceded(cx, incident);
+        Ok(())
     }
 
     /// For each product of the gauge what is in force at the onset and its fraction, and the sum of the reserves.
@@ -213,17 +231,26 @@ impl Pool {
     fn rebook(
         &mut self,
         cx: &mut Cx,
-        incident: u64,
+        claim: &Claim,
         reserved: u128,
         excesses: &[(B256, u128)],
     ) -> Result<u128, Refusal> {
-        let before = self.open_booking(incident, cx.block).reserved;
-        if reserved > before {
-            self.raise_booking(cx, incident, reserved - before)?;
+        let incident = claim.incident;
+        let booking = self.open_booking(incident, cx.block);
+        // What the layers are to bear, before and now: the reserve without what treaties are counted on for.
+        let before = booking.need()?.saturating_sub(booking.ceded);
+        booking.reserved = reserved;
+        self.cede(cx, incident, claim.onset_time, reserved)?;
+        let booking = self.open_booking(incident, cx.block);
+        let wanted = booking.need()?.saturating_sub(booking.ceded);
+        let mut give = Layers::default();
+        if wanted > before {
+            self.raise_booking(cx, incident, wanted - before)?;
+        } else {
+            give = booking.give(booking.own().saturating_sub(wanted));
         }
         let junior = self.layers[1];
         let booking = self.open_booking(incident, cx.block);
-        let mut give = if reserved > before { Layers::default() } else { booking.lower_to(reserved)? };
         let excess = excesses.iter().try_fold(0, |sum, (_, excess)| add(sum, *excess))?;
         let borne = excess.min(add(junior, give[1])?);
         booking.paid = take(booking.paid, borne)?;
@@ -264,10 +291,11 @@ impl Pool {
 
     /// The booking of an incident, made with the layers of now as limits if there is none.
     pub(crate) fn open_booking(&mut self, incident: u64, block: Block) -> &mut Booking {
-        let limit = self.layers;
+        let (limit, ceding) = (self.layers, &self.ceding);
         self.bookings.entry(incident).or_insert_with(|| Booking {
             limit,
             opened_at: block,
+            line: ceding.line.clone(),
             ..Booking::default()
         })
     }
@@ -275,8 +303,6 @@ impl Pool {
     fn raise_booking(&mut self, cx: &mut Cx, incident: u64, more: u128) -> Result<(), Refusal> {
         let capital = self.capital()?;
         self.surge = self.surge.raised(&self.config, cx.time, more, capital)?;
-        let booking = self.open_booking(incident, cx.block);
-        booking.reserved = add(booking.reserved, more)?;
         self.charge(cx, incident, more)
     }
 
@@ -297,7 +323,7 @@ impl Pool {
     }
 
     /// Lets the oldest short bookings have what is given, lowest layer first.
-    fn fill_shorts(&mut self, cx: &mut Cx, from: u64, give: &mut Layers) -> Result<(), Refusal> {
+    pub(crate) fn fill_shorts(&mut self, cx: &mut Cx, from: u64, give: &mut Layers) -> Result<(), Refusal> {
         while give.iter().any(|amount| *amount > 0) {
             let Some(to) = self.shorts.front().copied() else { break };
             let address = self.address;
@@ -349,12 +375,27 @@ impl Booking {
         if self.closed { Ok(self.reserved) } else { add(self.reserved, self.uncovered) }
     }
 
-    /// Sets the reserve; answers what of each layer is no longer needed for it.
-    fn lower_to(&mut self, reserved: u128) -> Result<Layers, MathError> {
-        self.reserved = reserved;
-        let freed = self.funded.saturating_sub(self.need()?);
-        self.funded -= freed;
-        Ok(waterfall::lower(freed, &mut self.charged))
+    /// What the layers bear.
+    pub fn own(&self) -> u128 {
+        self.funded.saturating_sub(self.ceded)
+    }
+
+    /// What has come in for the incident, from layers and treaties: as much may be paid.
+    pub fn cash(&self) -> u128 {
+        self.own().saturating_add(self.drawn)
+    }
+
+    /// Counts on `ceded` of the treaties instead of what was counted before.
+    pub(crate) fn cede(&mut self, ceded: u128) -> Result<(), MathError> {
+        (self.funded, self.ceded) = (add(self.own(), ceded)?, ceded);
+        Ok(())
+    }
+
+    /// Lets go of `amount`, at most what the layers bear; answers what of each layer that is.
+    fn give(&mut self, amount: u128) -> Layers {
+        let give = waterfall::lower(amount, &mut self.charged);
+        self.funded = self.funded.saturating_sub(give.iter().sum());
+        give
     }
 }
 

@@ -2,12 +2,14 @@
 //! matters from them alone.
 
 use alloy_primitives::{Address, B256, U256};
-use breakwater_primitives::{Block, Time, Wad};
+use breakwater_primitives::{Block, Bps, Time, Wad};
 
+use crate::certificates::{Certificate, Posting};
 use crate::incident::{Measurement, Rung};
 use crate::policies::Policy;
 use crate::refusal::Refusal;
 use crate::terms::{GaugeInfo, Product};
+use crate::treaty::Terms as TreatyTerms;
 
 /// An event with where and when it was logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,6 +139,16 @@ pub enum Event {
         policy: Policy,
         premium: U256,
     },
+    SplitOff {
+        id: u64,
+        new_id: u64,
+        policy: Policy,
+    },
+    Distributed {
+        id: u64,
+        distributor: Address,
+        fee: U256,
+    },
     Lowered {
         id: u64,
         sum: u128,
@@ -167,6 +179,9 @@ pub enum Event {
     },
 
     // Pool.
+    FeeEarned {
+        amount: u128,
+    },
     Accrued {
         time: Time,
         earned: u128,
@@ -266,6 +281,125 @@ pub enum Event {
         amount: u128,
     },
     CuratorLocked {
+        shares: U256,
+    },
+    Ceded {
+        incident: u64,
+        ceded: u128,
+        drawn: u128,
+    },
+    Recovered {
+        incident: u64,
+        from: Address,
+        amount: u128,
+        filled: u128,
+    },
+    RecoveredTo {
+        incident: u64,
+        layer: usize,
+        amount: u128,
+        recovery_shares: U256,
+    },
+    /// `Returned` of a pool.
+    ReturnedToTreaty {
+        incident: u64,
+        treaty: Address,
+        amount: u128,
+    },
+    TreatyAttached {
+        treaty: Address,
+        share: Bps,
+        premium: Bps,
+        start: Time,
+        end: Time,
+    },
+    TreatyDetached {
+        treaty: Address,
+    },
+    PremiumCeded {
+        treaty: Address,
+        amount: u128,
+    },
+
+    // Underwriting.
+    ClusterSet {
+        id: B256,
+        cluster: B256,
+    },
+    CreditSet {
+        product: B256,
+        bps: i64,
+    },
+    Certified {
+        pool: Address,
+        certificate: Certificate,
+    },
+    Posted {
+        product: B256,
+        posting: Posting,
+    },
+
+    // Treaties.
+    TreatyMade {
+        treaty: Address,
+        cedant: Address,
+        terms: TreatyTerms,
+    },
+    /// `Opened` of a treaty.
+    CessionOpened {
+        incident: u64,
+        year: u64,
+        before: U256,
+    },
+    Encumbered {
+        incident: u64,
+        onset: Time,
+        loss: u128,
+        covered: u128,
+        short_by: u128,
+    },
+    Drawn {
+        incident: u64,
+        due: u128,
+        amount: u128,
+    },
+    DrawFailed {
+        incident: u64,
+        due: u128,
+        amount: u128,
+    },
+    /// `Settled` of a treaty.
+    CessionSettled {
+        incident: u64,
+        due: u128,
+    },
+    PremiumReceived {
+        amount: u128,
+    },
+    /// `Returned` of a treaty.
+    ReturnReceived {
+        incident: u64,
+        amount: u128,
+        to_holders: bool,
+    },
+    ReturnClaimed {
+        incident: u64,
+        account: Address,
+        amount: u128,
+    },
+    /// `Deposit` of a treaty's vault.
+    VaultDeposit {
+        sender: Address,
+        owner: Address,
+        assets: u128,
+        shares: U256,
+    },
+    /// `Withdraw` of a treaty's vault.
+    VaultWithdraw {
+        sender: Address,
+        receiver: Address,
+        owner: Address,
+        assets: u128,
         shares: U256,
     },
 

@@ -42,6 +42,8 @@ pub struct ProductBook {
     pub live: bool,
     /// What waits.
     pub pending: Option<Pending>,
+    /// Where it counts, once something was sold under certificates.
+    pub cluster: Option<B256>,
     /// Sums that count against cap and capacity, pool units.
     pub exposure: u128,
     incepted: Trace,
@@ -59,6 +61,7 @@ impl ProductBook {
             floor_rate: Wad::default(),
             live: false,
             pending: None,
+            cluster: None,
             exposure: 0,
             incepted: Trace::default(),
             ended: Trace::default(),

@@ -14,13 +14,13 @@
 //! | [`measure`] | what was lost, from readings |
 //! | [`due`] | what a loss makes due |
 //! | [`price`], [`sale`], [`router`] | what cover costs |
-//! | [`underwriting`], [`buckets`] | what may be sold at all |
+//! | [`underwriting`], [`certificates`], [`buckets`] | what may be sold at all |
 //! | [`vault`] | what idle capital counts for |
 //! | [`stream`], [`exposure`], [`trace`] | what time does |
 //! | [`waterfall`], [`booking`], [`pay`] | who bears a loss, and how it is paid |
-//! | [`tranche`], [`deposit`], [`redeem`], [`recovery`] | capital coming, leaving and coming back |
 //! | [`holder`] | splitting, renewing, several products under one sum |
-//! | [`treaty`] | losses that others bear |
+//! | [`shares`], [`tranche`], [`deposit`], [`redeem`], [`recovery`] | capital coming, leaving and coming back |
+//! | [`treaty`], [`ceding`], [`reinsurance`] | losses that others bear |
 //! | [`signal`] | what holders of votes say of a rate |
 //! | [`incident`], [`ladder`], [`registry`], [`policies`], [`settle`], [`curator`] | who may do what, when |
 //! | `ops` (a feature) | random operations for property tests |
@@ -28,6 +28,8 @@
 
 pub mod booking;
 pub mod buckets;
+pub mod ceding;
+pub mod certificates;
 pub mod context;
 pub mod curator;
 pub mod deposit;
@@ -49,10 +51,12 @@ pub mod recovery;
 pub mod redeem;
 pub mod refusal;
 pub mod registry;
+pub mod reinsurance;
 pub mod replay;
 pub mod router;
 pub mod sale;
 pub mod settle;
+pub mod shares;
 pub mod signal;
 pub mod stream;
 pub mod terms;

@@ -42,7 +42,8 @@ impl Pool {
     pub fn instant_budget(&self, incident: u64) -> Result<u128, MathError> {
         let Some(booking) = self.bookings.get(&incident) else { return Ok(0) };
         let budget = self.lock_value(self.locked)?.saturating_sub(self.instant_outstanding()?);
-        Ok(budget.min(booking.funded.saturating_sub(booking.paid)))
+        // Treaties pay once a loss is final, so in the dwell only what the layers gave is there.
+        Ok(budget.min(booking.own().saturating_sub(booking.paid)))
     }
 
     /// `pay`: pays one policy toward what it is due; answers what was sent or credited.
@@ -59,9 +60,9 @@ impl Pool {
         if !self.bookings.contains_key(&incident) {
             return Ok(0);
         }
-        let paid = self.pay_from_booking(cx, order)?;
+        let paid = self.pay_from_booking(cx, ledger, order)?;
         if paid > 0 {
-            let exposure =
+            let (exposure, _) =
                 self.reduced(product, terms.report_window, cx.time, paid, U256::ZERO, expiry, 0)?;
             let event = Event::ExposureReduced {
                 product,
@@ -77,33 +78,50 @@ impl Pool {
         Ok(paid)
     }
 
-    fn pay_from_booking(&mut self, cx: &mut Cx, order: &PayOrder) -> Result<u128, Refusal> {
-        let budget = self.instant_budget(order.incident)?;
-        let booking = self.open_booking(order.incident, cx.block);
+    fn pay_from_booking(
+        &mut self,
+        cx: &mut Cx,
+        ledger: &mut Ledger,
+        order: &PayOrder,
+    ) -> Result<u128, Refusal> {
+        let PayOrder { incident, product, .. } = *order;
+        let budget = self.instant_budget(incident)?;
+        let booking = self.open_booking(incident, cx.block);
         booking.due = add(booking.due, order.due.saturating_sub(order.due_before))?;
         let paid = if booking.settled {
-            target(booking, order.due)?
-                .saturating_sub(order.paid_before)
-                .min(booking.funded.saturating_sub(booking.paid))
+            self.share_of_booking(cx, ledger, order)?
         } else {
             order.due.saturating_sub(order.paid_before).min(budget)
         };
+        let booking = self.open_booking(incident, cx.block);
         booking.paid = add(booking.paid, paid)?;
-        let row = booking.products.entry(order.product).or_default();
+        let row = booking.products.entry(product).or_default();
         if !booking.settled {
             row.instant_paid = add(row.instant_paid, paid)?;
             booking.instant_paid = add(booking.instant_paid, paid)?;
         }
-        let instant_paid = row.instant_paid;
-        let (due, total, closes) =
-            (booking.due, booking.paid, booking.settled && booking.due > booking.funded);
-        if closes && self.closed_at.is_none() {
+        let (due, total, instant_paid) = (booking.due, booking.paid, row.instant_paid);
+        cx.emit(self.address, Event::BookingPaid { incident, product, due, paid: total, instant_paid });
+        Ok(paid)
+    }
+
+    /// After the dwell everyone gets the same fraction; treaties send their part first.
+    fn share_of_booking(
+        &mut self,
+        cx: &mut Cx,
+        ledger: &mut Ledger,
+        order: &PayOrder,
+    ) -> Result<u128, Refusal> {
+        let booking = self.open_booking(order.incident, cx.block);
+        if booking.due > booking.funded && self.closed_at.is_none() {
             self.closed_at = Some(cx.time);
             cx.emit(self.address, Event::PoolClosed { time: cx.time });
         }
-        let PayOrder { incident, product, .. } = *order;
-        cx.emit(self.address, Event::BookingPaid { incident, product, due, paid: total, instant_paid });
-        Ok(paid)
+        self.draw_treaties(cx, ledger, order.incident)?;
+        let booking = self.open_booking(order.incident, cx.block);
+        let wanted = target(booking, order.due)?.saturating_sub(order.paid_before);
+        // What a treaty could not send is paid once it can.
+        Ok(wanted.min(booking.cash().saturating_sub(booking.paid)))
     }
 
     fn pay_out(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, B256, U256};
-use breakwater_primitives::{DAY, Time, U256Ext, mul_div_ceil};
+use breakwater_primitives::{BPS, Block, Bps, DAY, Time, U256Ext, mul_div_ceil, mul_div_floor};
 
 use crate::context::{Context, Cx, Effects};
 use crate::events::Event;
@@ -15,6 +15,9 @@ use crate::world::World;
 
 /// Premium for at least this long is earned, whatever happens to the policy.
 pub const MIN_EARNED: u64 = 7 * DAY;
+
+/// Most that a distributor gets of a premium, on top of it.
+pub const MOST_FEE: Bps = Bps::new(2_000);
 
 /// A policy as the contracts show it. Amounts are pool units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +49,8 @@ pub struct Holding {
     pub policy: Policy,
     /// Who owns the token; none: it was burned.
     pub owner: Option<Address>,
+    /// Block in which it was split off; zero: it was bought.
+    pub since: Block,
     /// Sum of what is due over all incidents.
     pub due: u128,
     /// By incident.
@@ -82,6 +87,10 @@ pub struct Purchase {
     pub to: Address,
     /// Whether the position account has signed; not needed where it calls.
     pub consented: bool,
+    /// Who gets the fee; anyone where there is none.
+    pub distributor: Address,
+    /// Of the premium, on top of it.
+    pub fee: Bps,
 }
 
 /// All policies; id n is at n − 1.
@@ -138,6 +147,47 @@ impl World {
         self.transact(context, |world, cx| world.cancel_policy(cx, id))
     }
 
+    /// `split`: makes two policies of one; answers the new one's id.
+    ///
+    /// # Errors
+    /// See docs/design.md, "Errors", Policies.
+    pub fn split(
+        &mut self,
+        context: Context,
+        id: u64,
+        sum_off: u128,
+        to: Address,
+    ) -> Result<Effects<u64>, Refusal> {
+        self.transact(context, |world, cx| {
+            let holding = world.editable(cx, id)?;
+            let (policy, due) = (holding.policy, holding.due);
+            let minimum = world.terms_of(&policy)?.min_sum;
+            let left = take(policy.sum, due)?.saturating_sub(sum_off);
+            for sum in [sum_off, left] {
+                if sum < minimum {
+                    return Err(Refusal::SumBelowMinimum { sum, minimum });
+                }
+            }
+            if to.is_zero() {
+                return Err(Refusal::ZeroAddress);
+            }
+            let part = split_off(&policy, sum_off)?;
+            let new_id = world.apply_split(id, part, cx.block)?;
+            cx.emit(world.terms.policies, Event::SplitOff { id, new_id, policy: part });
+            world.move_policy(cx, new_id, Some(to))?;
+            Ok(new_id)
+        })
+    }
+
+    /// The new policy takes its sum and its part of the stream; the old one keeps all else.
+    pub(crate) fn apply_split(&mut self, id: u64, part: Policy, block: Block) -> Result<u64, Refusal> {
+        let old = &mut self.policies.get_mut(id)?.policy;
+        (old.sum, old.stream_rate) = (take(old.sum, part.sum)?, old.stream_rate.minus(part.stream_rate)?);
+        let new_id = self.add_policy(part);
+        self.policies.get_mut(new_id)?.since = block;
+        Ok(new_id)
+    }
+
     /// `transferFrom` by the owner.
     ///
     /// # Errors
@@ -161,12 +211,14 @@ impl World {
         let inception = cx.time.plus(terms.waiting_period);
         let pool = self.pools.get_mut(&address).ok_or(Refusal::NotAPool { pool: address })?;
         pool.accrue(cx)?;
-        let premium = pool.quote(product, &terms, cx.time, sum, inception, expiry)?;
-        if premium > purchase.max_premium {
-            return Err(Refusal::PremiumAbove { premium, maximum: purchase.max_premium });
+        let premium = pool.quote(&self.market, product, &terms, cx.time, sum, inception, expiry)?;
+        let fee = mul_div_floor(premium, purchase.fee.wide(), U256::from(BPS))?;
+        let cost = premium.plus(fee)?;
+        if cost > purchase.max_premium {
+            return Err(Refusal::PremiumAbove { premium: cost, maximum: purchase.max_premium });
         }
         self.ledger.transfer(terms.asset, cx.caller, address, premium)?;
-        let stream_rate = pool.sell(cx, product, &terms, sum, inception, expiry, premium)?;
+        let stream_rate = pool.sell(cx, &self.market, product, &terms, sum, inception, expiry, premium)?;
         let policy = Policy {
             product,
             pool: address,
@@ -180,12 +232,18 @@ impl World {
         };
         let id = self.add_policy(policy);
         cx.emit(self.terms.policies, Event::Bought { id, policy, premium });
+        if !fee.is_zero() {
+            let distributor = purchase.distributor;
+            cx.emit(self.terms.policies, Event::Distributed { id, distributor, fee });
+            self.ledger.transfer(terms.asset, cx.caller, distributor, fee)?;
+        }
         self.move_policy(cx, id, Some(purchase.to))?;
         Ok(id)
     }
 
     pub(crate) fn add_policy(&mut self, policy: Policy) -> u64 {
-        self.policies.list.push(Holding { policy, owner: None, due: 0, settlements: BTreeMap::new() });
+        let (owner, since, settlements) = (None, Block(0), BTreeMap::new());
+        self.policies.list.push(Holding { policy, owner, since, due: 0, settlements });
         self.policies.list.len() as u64
     }
 
@@ -195,6 +253,12 @@ impl World {
             return Err(Refusal::DeadlinePassed { deadline, time: cx.time });
         }
         if position.is_zero() || purchase.to.is_zero() {
+            return Err(Refusal::ZeroAddress);
+        }
+        if purchase.fee > MOST_FEE {
+            return Err(Refusal::FeeTooHigh { most: MOST_FEE.get(), got: purchase.fee.get() });
+        }
+        if purchase.fee.get() != 0 && purchase.distributor.is_zero() {
             return Err(Refusal::ZeroAddress);
         }
         let pool = self.pools.get(&purchase.pool).ok_or(Refusal::NotAPool { pool: purchase.pool })?;
@@ -324,6 +388,15 @@ impl World {
         cx.emit(self.terms.policies, Event::PolicyTransfer { from, to, id });
         Ok(())
     }
+}
+
+/// What leaves a policy with `sum_off` of its sum: floor(rate · sum off / sum) of its stream, and nothing that was paid.
+///
+/// # Errors
+/// Division by zero where the sum is zero, which a split is refused for.
+pub fn split_off(policy: &Policy, sum_off: u128) -> Result<Policy, Refusal> {
+    let stream_rate = mul_div_floor(policy.stream_rate, U256::from(sum_off), U256::from(policy.sum))?;
+    Ok(Policy { sum: sum_off, paid: 0, stream_rate, ..*policy })
 }
 
 /// ceil(rate · (new sum − due) / (sum − due)): what still streams after a lowering.

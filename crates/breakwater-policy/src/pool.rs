@@ -6,6 +6,9 @@ use alloy_primitives::{Address, B256, U256};
 use breakwater_primitives::{MathError, Time, U256Ext, mul_div_floor};
 
 use crate::booking::Booking;
+use crate::buckets::Buckets;
+use crate::ceding::Ceding;
+use crate::certificates::Certificates;
 use crate::context::Cx;
 use crate::events::Event;
 use crate::exposure::{ProductBook, add, take};
@@ -51,6 +54,12 @@ pub struct Pool {
     pub closed_at: Option<Time>,
     /// Epoch in which deposits and redemptions were processed last.
     pub last_epoch: u64,
+    /// Treaties that bear part of its losses.
+    pub ceding: Ceding,
+    /// What committees certified of it.
+    pub certificates: Certificates,
+    /// Exposure by cluster, where certificates bind it.
+    pub clusters: BTreeMap<B256, Buckets>,
 }
 
 impl Pool {
@@ -80,6 +89,9 @@ impl Pool {
             shorts: VecDeque::new(),
             closed_at: None,
             last_epoch: time.epoch(config.epoch),
+            ceding: Ceding::default(),
+            certificates: Certificates::default(),
+            clusters: BTreeMap::new(),
             config,
         })
     }
@@ -99,8 +111,9 @@ impl Pool {
     pub fn obligations(&self) -> Result<U256, MathError> {
         let mut sum = U256::from(self.capital()?).plus(self.stream.unearned())?;
         for booking in self.bookings.values() {
-            sum = sum.plus(U256::from(take(booking.funded, booking.paid)?))?;
+            sum = sum.plus(U256::from(booking.cash().saturating_sub(booking.paid)))?;
         }
+        sum = sum.plus(U256::from(self.ceding.premiums()))?;
         for owed in self.owed.values() {
             sum = sum.plus(U256::from(*owed))?;
         }
@@ -141,32 +154,57 @@ impl Pool {
 
     /// Brings earnings and exposure up to now: nobody enters or leaves.
     pub(crate) fn roll(&mut self, cx: &mut Cx) -> Result<(), Refusal> {
-        let earned = self.run_to(cx.time)?;
+        let (earned, fee) = self.run_to(cx.time)?;
+        self.tell_fee(cx, fee);
         if earned > 0 {
             cx.emit(self.address, Event::Accrued { time: cx.time, earned });
         }
         Ok(())
     }
 
-    /// Earns and rolls up to `time`; returns what was earned, pool units.
-    pub(crate) fn run_to(&mut self, time: Time) -> Result<u128, Refusal> {
+    /// Earns and rolls up to `time`; returns what was earned and the curator's fee of it, pool units.
+    pub(crate) fn run_to(&mut self, time: Time) -> Result<(u128, u128), Refusal> {
         let earned = self.stream.accrue(time)?;
-        self.earn(earned)?;
+        let fee = self.earn(time, earned)?;
         for book in self.products.values_mut() {
             let gone = book.roll(time)?;
             self.exposure = take(self.exposure, gone)?;
         }
-        Ok(earned)
+        Ok((earned, fee))
     }
 
-    /// Shares earned premium out: a part to surplus, the rest by weight and size of the tranches.
-    pub(crate) fn earn(&mut self, earned: u128) -> Result<(), MathError> {
-        let parts = self.shares_of_earnings(earned)?;
+    /// Shares earned premium out: to the curator, to treaties, to surplus, the rest by weight and size of the
+    /// tranches. Answers the curator's fee.
+    pub(crate) fn earn(&mut self, time: Time, earned: u128) -> Result<u128, MathError> {
+        let fee = self.take_fee(earned)?;
+        let rest = take(earned, fee)?;
+        let ceded = self.ceding.set_aside(time, rest)?;
+        let parts = self.shares_of_earnings(take(rest, ceded)?)?;
         for (layer, part) in self.layers.iter_mut().zip(parts) {
             // A layer stays at its bound: no incident may fail for an absurd asset in one of its pools.
             *layer = layer.saturating_add(part);
         }
-        Ok(())
+        Ok(fee)
+    }
+
+    /// The curator's part, rounded down, which he is owed; none in a closed pool.
+    fn take_fee(&mut self, earned: u128) -> Result<u128, MathError> {
+        if self.closed_at.is_some() {
+            return Ok(0);
+        }
+        let owed = self.owed.values().fold(0, |sum: u128, owed| sum.saturating_add(*owed));
+        let fee = self.config.curator_fee.floor_of(earned)?.min(u128::MAX - owed);
+        if fee > 0 {
+            let owed = self.owed.entry(self.config.curator).or_default();
+            *owed = add(*owed, fee)?;
+        }
+        Ok(fee)
+    }
+
+    pub(crate) fn tell_fee(&self, cx: &mut Cx, amount: u128) {
+        if amount > 0 {
+            cx.emit(self.address, Event::FeeEarned { amount });
+        }
     }
 
     fn shares_of_earnings(&self, earned: u128) -> Result<Layers, MathError> {
@@ -215,13 +253,14 @@ impl Pool {
         ledger: &mut Ledger,
         account: Address,
     ) -> Result<u128, Refusal> {
+        // What the curator earns by it is paid with the rest.
+        self.accrue(cx)?;
         let amount = self.owed.remove(&account).unwrap_or_default();
         if amount == 0 {
             return Err(Refusal::NothingOwed { account });
         }
-        self.accrue(cx)?;
-        ledger.transfer(self.config.asset, self.address, account, U256::from(amount))?;
         cx.emit(self.address, Event::Withdrawn { account, amount });
+        ledger.transfer(self.config.asset, self.address, account, U256::from(amount))?;
         Ok(amount)
     }
 

@@ -26,7 +26,15 @@ impl Curve {
     /// # Errors
     /// Overflow where capital times leverage exceeds 128 bits.
     pub fn new(config: &PoolConfig, capital: u128) -> Result<Self, MathError> {
-        let capacity = config.leverage.floor_of(capital)?;
+        Self::levered(config, config.leverage, capital)
+    }
+
+    /// The same with another leverage than the config's.
+    ///
+    /// # Errors
+    /// As [`Curve::new`].
+    pub fn levered(config: &PoolConfig, leverage: Bps, capital: u128) -> Result<Self, MathError> {
+        let capacity = leverage.floor_of(capital)?;
         let kink = config.kink.floor_of(capacity)?;
         Ok(Self {
             capacity,

@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 use alloy_primitives::{Address, U256};
 use breakwater_primitives::{Block, MathError, U256Ext, mul_div_floor};
 
+use crate::booking::Booking;
 use crate::context::Cx;
 use crate::events::Event;
+use crate::exposure::add;
+use crate::ledger::Ledger;
 use crate::pool::Pool;
 use crate::refusal::Refusal;
 use crate::tranche::{RECOVERIES, Tranche};
+use crate::waterfall::Layers;
 
 /// Recovery shares of one tranche.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,6 +77,27 @@ impl Tranche {
             return Ok(U256::ZERO);
         }
         mul_div_floor(shares, standing, all)
+    }
+}
+
+impl Booking {
+    /// Who gets `amount` that came back: senior, treaties, mezzanine, junior, surplus, each at most what it bore less
+    /// what came back before; what is more than was borne is surplus. Answers the layers' parts and the treaties'.
+    fn recover(&mut self, amount: u128) -> Result<(Layers, u128), MathError> {
+        let (mut had, mut left) = (self.recovered, amount);
+        self.recovered = add(had, amount)?;
+        let mut part = |bore: u128| {
+            let before = had.min(bore);
+            let part = left.min(bore - before);
+            had -= before;
+            left -= part;
+            part
+        };
+        let senior = part(self.charged[3]);
+        let treaties = part(self.drawn);
+        let mezzanine = part(self.charged[2]);
+        let junior = part(self.charged[1]);
+        Ok(([left, junior, mezzanine, senior], treaties))
     }
 }
 
@@ -164,6 +189,43 @@ impl Pool {
             cx.emit(self.address, Event::CuratorLocked { shares: self.locked });
         }
         Ok(address)
+    }
+
+    /// `recover`: money came back for a closed booking; it goes back up the line in which the loss was borne.
+    pub(crate) fn recover(
+        &mut self,
+        cx: &mut Cx,
+        ledger: &mut Ledger,
+        incident: u64,
+        amount: u128,
+    ) -> Result<(), Refusal> {
+        self.accrue(cx)?;
+        let booking = self.bookings.get(&incident).ok_or(Refusal::UnknownBooking { incident })?;
+        let opened = booking.opened_at;
+        if !booking.closed {
+            return Err(Refusal::BookingIsOpen { incident });
+        }
+        if amount == 0 {
+            return Err(Refusal::ZeroAmount);
+        }
+        ledger.transfer(self.config.asset, cx.caller, self.address, U256::from(amount))?;
+        // As if surplus had it: what it fills is surplus's again if that booking is lowered.
+        let mut give = [amount, 0, 0, 0];
+        self.fill_shorts(cx, 0, &mut give)?;
+        let left = give[0];
+        let event = Event::Recovered { incident, from: cx.caller, amount, filled: amount - left };
+        cx.emit(self.address, event);
+        let (mut give, to_treaties) = self.open_booking(incident, cx.block).recover(left)?;
+        if to_treaties > 0 {
+            let kept = self.give_treaties(cx, ledger, incident, to_treaties)?;
+            give[0] = add(give[0], kept)?;
+        }
+        for layer in (0..4).rev().filter(|layer| give[*layer] > 0) {
+            let amount = give[layer];
+            let recovery_shares = self.give_back(cx, layer, incident, opened, amount)?;
+            cx.emit(self.address, Event::RecoveredTo { incident, layer, amount, recovery_shares });
+        }
+        Ok(())
     }
 
     fn opened_at(&self, incident: u64) -> Block {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, U256};
-use breakwater_primitives::{BPS, Block, MathError, U256Ext, mul_div_ceil, mul_div_floor};
+use breakwater_primitives::{BPS, Block, MathError, Time, U256Ext, mul_div_ceil, mul_div_floor};
 
 use crate::context::Cx;
 use crate::events::Event;
@@ -189,7 +189,7 @@ impl Pool {
             self.tranche_mut(layer).cohorts.entry(request_id).or_default().looked_at = epoch;
             return Ok(Some(0));
         }
-        let paid = want.min(self.exitable(layer)?);
+        let paid = want.min(self.exitable(layer, cx.time)?);
         let burned =
             if want == 0 { shares } else { mul_div_ceil(shares, U256::from(paid), U256::from(want))? };
         let address = tranche.address;
@@ -254,9 +254,9 @@ impl Pool {
     ///
     /// # Errors
     /// Overflow beyond 128 bits.
-    pub fn exitable(&self, layer: usize) -> Result<u128, MathError> {
+    pub fn exitable(&self, layer: usize, now: Time) -> Result<u128, MathError> {
         let capital = self.capital()?;
-        let needed = mul_div_ceil(U256::from(self.exposure), U256::from(BPS), self.config.leverage.wide())?;
+        let needed = mul_div_ceil(U256::from(self.exposure), U256::from(BPS), self.exit_leverage(now)?)?;
         let free = U256::from(capital).saturating_sub(needed).to_u128()?;
         if layer > 2 {
             return Ok(free);

@@ -109,6 +109,8 @@ pub enum Refusal {
     NoConsent { position: Address },
     #[error("asset is {got}, not {expected}")]
     WrongAsset { expected: Address, got: Address },
+    #[error("a fee of {got} bps is above {most}")]
+    FeeTooHigh { most: u32, got: u32 },
     #[error("premium {premium} is above {maximum}")]
     PremiumAbove { premium: U256, maximum: U256 },
     #[error("{caller} does not hold policy {id}")]
@@ -177,6 +179,50 @@ pub enum Refusal {
     NothingMatured { epoch: u64 },
     #[error("{account} recovers nothing of incident {incident}")]
     NothingToRecover { incident: u64, account: Address },
+
+    // Underwriting.
+    #[error("nothing is certified of {id} now")]
+    NotCertified { id: B256 },
+    #[error("cluster {cluster}: {wanted} is above the cap {cap}")]
+    ClusterExceeded { cluster: B256, wanted: u128, cap: u128 },
+    #[error("no cluster for {id}")]
+    ZeroCluster { id: B256 },
+    #[error("{id} is in cluster {cluster}")]
+    ClusterIsSet { id: B256, cluster: B256 },
+    #[error("a credit of {got} bps is beyond {most}")]
+    CreditOutOfRange { most: i64, got: i64 },
+    #[error("good until {valid_until}, at most until {most}")]
+    ValidTooLong { most: Time, valid_until: Time },
+    #[error("good from {valid_from}, now is {time}")]
+    NotYetValid { valid_from: Time, time: Time },
+    #[error("good until {valid_until}, now is {time}")]
+    NoLongerValid { valid_until: Time, time: Time },
+    #[error("nonce {got} is below {least}")]
+    NonceUsed { least: u64, got: u64 },
+    #[error("{next} is not after {previous}")]
+    CapsNotAscending { previous: B256, next: B256 },
+    #[error("product {product} may be posted from {least} on, now is {time}")]
+    PostedTooSoon { product: B256, least: Time, time: Time },
+
+    // Treaties and what pools do with them.
+    #[error("{treaty} is no treaty of this pool")]
+    NotATreaty { treaty: Address },
+    #[error("the pool cedes to {treaty}")]
+    AlreadyCeding { treaty: Address },
+    #[error("the pool cedes to {limit} treaties")]
+    TooManyTreaties { limit: usize },
+    #[error("the pool does not cede to {treaty}")]
+    NotCeding { treaty: Address },
+    #[error("{treaty} runs until {until} and has {encumbered} encumbered")]
+    TreatyRuns { treaty: Address, until: Time, encumbered: u128 },
+    #[error("{receiver} may deposit {max}, not {assets}")]
+    ERC4626ExceededMaxDeposit { receiver: Address, assets: U256, max: U256 },
+    #[error("{owner} may redeem {max}, not {shares}")]
+    ERC4626ExceededMaxRedeem { owner: Address, shares: U256, max: U256 },
+    #[error("nothing came back for {account} of incident {incident}")]
+    NothingReturned { incident: u64, account: Address },
+    #[error("the booking of incident {incident} is open")]
+    BookingIsOpen { incident: u64 },
 
     // ProofRung, as far as it is arithmetic.
     #[error("the loss of gauge {form:?} at {number} is undefined")]

@@ -5,7 +5,7 @@
 //! Three cursors are in no log because nobody's money depends on them: the order of short bookings (each `Filled`
 //! names its booking), the epoch that was processed last, and the epoch in which a cohort was looked at last.
 
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, B256, U256};
 use breakwater_primitives::{MathError, U256Ext};
 use thiserror::Error;
 
@@ -21,6 +21,9 @@ use crate::refusal::Refusal;
 use crate::registry::Position;
 use crate::tranche::Tranche;
 use crate::world::{Deployment, World};
+
+mod certificates;
+mod treaties;
 
 /// A log that does not fit what came before it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -67,12 +70,19 @@ impl World {
         } else if emitter == self.terms.incidents {
             self.apply_incident(log)?;
         } else if emitter == self.terms.policies {
-            self.apply_policy(&log.event)?;
+            self.apply_policy(log)?;
         } else if let Some(pool) = self.pools.get_mut(&emitter) {
             let window = log.product().and_then(|product| self.products.get(&product));
-            pool.apply(log, window.map_or(0, |terms| terms.report_window))?;
+            let cluster = log.product().and_then(|product| self.market.clusters.get(&product));
+            pool.apply(log, window.map_or(0, |terms| terms.report_window), cluster.copied())?;
             let asset = pool.config.asset;
             self.apply_count(log, asset)?;
+        } else if emitter == self.terms.underwriting {
+            self.apply_underwriting(log)?;
+        } else if emitter == self.terms.treaties {
+            self.apply_made(&log.event);
+        } else if let Some(treaty) = self.treaty_mut(emitter) {
+            treaty.apply(log)?;
         } else {
             let found = self.pools.values_mut().find_map(|pool| {
                 let layer = pool.tranches.iter().position(|tranche| tranche.address == emitter)? + 1;
@@ -187,8 +197,11 @@ impl World {
         Ok(())
     }
 
-    fn apply_policy(&mut self, event: &Event) -> Result<(), Refusal> {
-        match *event {
+    fn apply_policy(&mut self, log: &Log) -> Result<(), Refusal> {
+        match log.event {
+            Event::SplitOff { id, policy, .. } => {
+                self.apply_split(id, policy, log.block)?;
+            }
             Event::Bought { policy, .. } => {
                 self.add_policy(policy);
             }
@@ -214,7 +227,7 @@ impl World {
 }
 
 impl Log {
-    fn product(&self) -> Option<alloy_primitives::B256> {
+    fn product(&self) -> Option<B256> {
         match self.event {
             Event::Sold { product, .. } | Event::ExposureReduced { product, .. } => Some(product),
             _ => None,
@@ -223,14 +236,14 @@ impl Log {
 }
 
 impl Pool {
-    fn apply(&mut self, log: &Log, window: u64) -> Result<(), Refusal> {
+    fn apply(&mut self, log: &Log, window: u64, cluster: Option<B256>) -> Result<(), Refusal> {
         match log.event {
             Event::Accrued { time, .. } => {
                 self.run_to(time)?;
             }
             Event::Sold { product, sum, premium, inception, expiry, .. } => {
                 self.run_to(log.time)?;
-                self.sold(product, window, log.time, sum, inception, expiry, premium)?;
+                self.sold(product, cluster, window, log.time, sum, inception, expiry, premium)?;
             }
             Event::ExposureReduced { product, sum, stream_rate, expiry, refund, .. } => {
                 self.run_to(log.time)?;
@@ -289,7 +302,9 @@ impl Pool {
                 self.apply_release(layer, incident, opened, amount, recovery_shares)?;
             }
             Event::Filled { from, to, layer, amount } => {
-                self.uncharge(log, from, layer, amount)?;
+                if from != 0 {
+                    self.uncharge(log, from, layer, amount)?;
+                }
                 fill(self.open_booking(to, log.block), layer, amount)?;
             }
             Event::InstantLoss { incident, amount, .. } => {
@@ -317,7 +332,7 @@ impl Pool {
                 let booking = self.open_booking(incident, log.block);
                 (booking.closed, booking.reserved) = (true, due);
             }
-            _ => {}
+            _ => self.apply_recovery(log)?,
         }
         Ok(())
     }

@@ -1,11 +1,12 @@
 //! Selling exposure and taking it back.
 
 use alloy_primitives::{Address, B256, U256};
-use breakwater_primitives::{MathError, Time, U256Ext, WAD, mul_div_floor};
+use breakwater_primitives::{MathError, Time, U256Ext, WAD, Wad, mul_div_floor};
 
+use crate::certificates::{Limits, Market};
 use crate::context::Cx;
 use crate::events::Event;
-use crate::exposure::{Setting, add, take};
+use crate::exposure::{add, take};
 use crate::ledger::Ledger;
 use crate::pool::Pool;
 use crate::price::{Curve, base_rate, premium};
@@ -37,8 +38,10 @@ impl Pool {
     ///
     /// # Errors
     /// Everything that a sale is refused for, in the contracts' order.
+    #[allow(clippy::too_many_arguments, reason = "the arguments of one entry point")]
     pub fn quote(
         &self,
+        market: &Market,
         product: B256,
         terms: &Product,
         now: Time,
@@ -49,23 +52,25 @@ impl Pool {
         if let Some(closed_at) = self.closed_at {
             return Err(Refusal::PoolIsClosed { closed_at });
         }
+        let Limits { leverage, cap, floor_rate, cluster } = self.limits(market, product, now)?;
         let book = self.products.get(&product).ok_or(Refusal::UnknownProduct { product })?;
-        let Setting { cap, floor_rate, live } = book.setting(now);
-        if !live {
-            let effective_at = book.pending.map_or(Time(0), |pending| pending.at);
-            return Err(Refusal::NotEffective { product, effective_at });
-        }
         check_term(terms, now, inception, expiry)?;
         let wanted = add(book.exposure_at(now), sum)?;
         if wanted > cap {
             return Err(Refusal::CapExceeded { product, wanted, cap });
         }
-        let curve = Curve::new(&self.config, self.capital()?)?;
+        if let Some((cluster, cap)) = cluster {
+            let wanted = add(self.in_cluster(&cluster, now), sum)?;
+            if wanted > cap {
+                return Err(Refusal::ClusterExceeded { cluster, wanted, cap });
+            }
+        }
+        let curve = Curve::levered(&self.config, leverage, self.capital()?)?;
         let wanted = add(self.exposure, sum)?;
         if wanted > curve.capacity {
             return Err(Refusal::CapacityExceeded { wanted, capacity: curve.capacity });
         }
-        let base = base_rate(floor_rate, self.config.cost_of_capital, self.config.leverage)?;
+        let base = base_rate(Wad::new(floor_rate), self.config.cost_of_capital, leverage)?;
         let surge = self.surge.now(now, self.config.surge_half_life);
         Ok(premium(&curve, self.exposure, sum, base, surge, expiry.since(inception))?)
     }
@@ -75,6 +80,7 @@ impl Pool {
     pub(crate) fn sell(
         &mut self,
         cx: &mut Cx,
+        market: &Market,
         product: B256,
         terms: &Product,
         sum: u128,
@@ -82,31 +88,39 @@ impl Pool {
         expiry: Time,
         premium: U256,
     ) -> Result<U256, Refusal> {
-        let rate = self.sold(product, terms.report_window, cx.time, sum, inception, expiry, premium)?;
+        let cluster = market.clusters.get(&product).copied();
+        let (rate, fee) =
+            self.sold(product, cluster, terms.report_window, cx.time, sum, inception, expiry, premium)?;
+        self.tell_fee(cx, fee);
         let exposure = self.exposure;
         cx.emit(self.address, Event::Sold { product, sum, premium, inception, expiry, exposure });
         Ok(rate)
     }
 
-    /// The book-keeping of a sale.
+    /// The book-keeping of a sale; answers the stream rate and the curator's fee.
     #[allow(clippy::too_many_arguments, reason = "the fields of one event")]
     pub(crate) fn sold(
         &mut self,
         product: B256,
+        cluster: Option<B256>,
         window: u64,
         now: Time,
         sum: u128,
         inception: Time,
         expiry: Time,
         premium: U256,
-    ) -> Result<U256, Refusal> {
+    ) -> Result<(U256, u128), Refusal> {
         let rate = stream_rate(premium, now, expiry)?;
         let book = self.products.get_mut(&product).ok_or(Refusal::UnknownProduct { product })?;
         book.sell(sum, inception, expiry, window)?;
+        if let Some(cluster) = cluster.filter(|_| self.config.certified) {
+            book.cluster = Some(cluster);
+            self.clusters.entry(cluster).or_default().add(sum, expiry.plus(window).day(), now)?;
+        }
         self.exposure = add(self.exposure, sum)?;
         let grown = self.stream.add(rate, expiry)?;
-        self.earn(premium.minus(U256::from(grown))?.to_u128()?)?;
-        Ok(rate)
+        let fee = self.earn(now, premium.minus(U256::from(grown))?.to_u128()?)?;
+        Ok((rate, fee))
     }
 
     /// `reduce`: takes exposure and stream back and sends the refund.
@@ -120,14 +134,15 @@ impl Pool {
     ) -> Result<u128, Refusal> {
         let Reduction { sum, stream_rate, expiry, .. } = *reduction;
         let refund = refund(reduction)?;
-        let exposure =
+        let (exposure, fee) =
             self.reduced(product, terms.report_window, cx.time, sum, stream_rate, expiry, refund)?;
+        self.tell_fee(cx, fee);
         cx.emit(self.address, Event::ExposureReduced { product, sum, stream_rate, expiry, refund, exposure });
         self.send(cx, ledger, reduction.to, refund)?;
         Ok(refund)
     }
 
-    /// The book-keeping of a reduction; answers the exposure left.
+    /// The book-keeping of a reduction; answers the exposure left and the curator's fee.
     #[allow(clippy::too_many_arguments, reason = "the fields of one event")]
     pub(crate) fn reduced(
         &mut self,
@@ -138,13 +153,18 @@ impl Pool {
         stream_rate: U256,
         expiry: Time,
         refund: u128,
-    ) -> Result<u128, Refusal> {
+    ) -> Result<(u128, u128), Refusal> {
         let book = self.products.get_mut(&product).ok_or(Refusal::UnknownProduct { product })?;
         let counted = book.reduce(sum, now, expiry, window)?;
         self.exposure = take(self.exposure, counted)?;
+        if let Some(parts) = book.cluster.and_then(|cluster| self.clusters.get_mut(&cluster))
+            && counted > 0
+        {
+            parts.remove(counted, expiry.plus(window).day(), now)?;
+        }
         let fallen = self.stream.cut(stream_rate, expiry)?;
-        self.earn(take(fallen, refund)?)?;
-        Ok(self.exposure)
+        let fee = self.earn(now, take(fallen, refund)?)?;
+        Ok((self.exposure, fee))
     }
 }
 

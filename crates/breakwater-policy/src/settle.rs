@@ -8,7 +8,7 @@ use crate::events::Event;
 use crate::exposure::{add, take};
 use crate::incident::{Incident, Rung, Status};
 use crate::pay::PayOrder;
-use crate::policies::{Policy, Settlement};
+use crate::policies::{Holding, Policy, Settlement};
 use crate::refusal::Refusal;
 use crate::terms::Product;
 use crate::world::World;
@@ -62,7 +62,7 @@ impl World {
         let found = *self.incidents.known(incident)?;
         let (holding, _) = self.policies.owned(id)?;
         let terms = self.terms_of(&holding.policy)?;
-        check_touched(id, &holding.policy, terms, incident, &found)?;
+        check_touched(id, holding, terms, incident, &found)?;
         let before = holding.settlements.get(&incident).copied().unwrap_or_default();
         let lost = self.lost(&holding.policy, terms, incident, &found);
         self.formula(id, terms, incident, &found, lost, &before)
@@ -83,7 +83,7 @@ impl World {
         let policy = holding.policy;
         let before = holding.settlements.get(&incident).copied().unwrap_or_default();
         let terms = self.terms_of(&policy)?.clone();
-        check_touched(id, &policy, &terms, incident, &found)?;
+        check_touched(id, self.policies.owned(id)?.0, &terms, incident, &found)?;
         let lost = self.lost(&policy, &terms, incident, &found);
         let due = self.new_due(cx, id, &terms, incident, &found, lost, &before)?;
         let order = PayOrder {
@@ -206,14 +206,16 @@ impl World {
     }
 }
 
-/// A policy is touched if its cover includes the onset and the block after it, and the incident was opened in time.
+/// A policy is touched if its cover includes the onset and the block after it, and the incident was opened in time and
+/// not before it was split off.
 fn check_touched(
     id: u64,
-    policy: &Policy,
+    holding: &Holding,
     terms: &Product,
     incident: u64,
     found: &Incident,
 ) -> Result<(), Refusal> {
+    let policy = &holding.policy;
     if found.gauge != terms.gauge {
         return Err(Refusal::WrongGauge { expected: terms.gauge, got: found.gauge });
     }
@@ -222,7 +224,8 @@ fn check_touched(
     }
     let covered = policy.inception <= found.measured.onset_time
         && found.measured.after_time <= policy.expiry
-        && found.opened_time <= policy.expiry.plus(terms.report_window);
+        && found.opened_time <= policy.expiry.plus(terms.report_window)
+        && found.opened_at >= holding.since;
     if !covered {
         return Err(Refusal::NotTouched { id, incident });
     }

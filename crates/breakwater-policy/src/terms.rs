@@ -193,6 +193,10 @@ pub struct PoolConfig {
     pub surge_max: Wad,
     /// Seconds in which surge halves.
     pub surge_half_life: u64,
+    /// Of everything earned, to the curator.
+    pub curator_fee: Bps,
+    /// Whether certificates and posted rates bind it.
+    pub certified: bool,
 }
 
 impl PoolConfig {
@@ -220,7 +224,8 @@ impl PoolConfig {
         within("scarcityKink", self.scarcity_kink.get().into(), wad, u64::MAX.into())?;
         let least = self.scarcity_kink.get();
         within("scarcityFull", self.scarcity_full.get().into(), least.into(), u64::MAX.into())?;
-        within("surgeHalfLife", self.surge_half_life.into(), (DAY / 24).into(), (90 * DAY).into())
+        within("surgeHalfLife", self.surge_half_life.into(), (DAY / 24).into(), (90 * DAY).into())?;
+        within("curatorFeeBps", self.curator_fee.get().into(), 0, 2_000)
     }
 }
 

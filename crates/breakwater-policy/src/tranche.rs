@@ -12,7 +12,7 @@ use crate::events::Event;
 use crate::recovery::Recoveries;
 use crate::redeem::Cohort;
 use crate::refusal::Refusal;
-use crate::trace::Trace;
+use crate::shares::Shares;
 
 /// Below assets · this < shares a tranche takes no deposits and mints no recoveries.
 const CLOSED_PRICE: u64 = 1_000_000_000_000;
@@ -27,8 +27,7 @@ pub static RECOVERIES: LazyLock<Address> = LazyLock::new(|| named("breakwater.tr
 pub struct Tranche {
     /// Its own account.
     pub address: Address,
-    balances: BTreeMap<Address, Trace>,
-    supply: Trace,
+    shares: Shares,
     /// Deposits by the epoch of their request.
     pub deposits: BTreeMap<u64, Deposits>,
     /// Redemptions by the epoch from which they are payable.
@@ -46,8 +45,7 @@ impl Tranche {
     pub fn new(address: Address) -> Self {
         Self {
             address,
-            balances: BTreeMap::new(),
-            supply: Trace::default(),
+            shares: Shares::default(),
             deposits: BTreeMap::new(),
             cohorts: BTreeMap::new(),
             held: 0,
@@ -58,27 +56,27 @@ impl Tranche {
 
     /// All shares.
     pub fn supply(&self) -> U256 {
-        self.supply.latest()
+        self.shares.supply()
     }
 
     /// All shares at the end of `block`.
     pub fn supply_at(&self, block: Block) -> U256 {
-        self.supply.at(block.0)
+        self.shares.supply_at(block)
     }
 
     /// Shares of `account`.
     pub fn balance(&self, account: Address) -> U256 {
-        self.balances.get(&account).map(Trace::latest).unwrap_or_default()
+        self.shares.balance(account)
     }
 
     /// Shares of `account` at the end of `block`.
     pub fn balance_at(&self, account: Address, block: Block) -> U256 {
-        self.balances.get(&account).map(|trace| trace.at(block.0)).unwrap_or_default()
+        self.shares.balance_at(account, block)
     }
 
     /// Accounts that ever had shares, in order.
     pub fn accounts(&self) -> impl Iterator<Item = Address> {
-        self.balances.keys().copied()
+        self.shares.accounts()
     }
 
     /// floor(shares · (assets + 1) / (supply + offset)), where `assets` is the pool's layer.
@@ -155,24 +153,7 @@ impl Tranche {
         to: Address,
         shares: U256,
     ) -> Result<(), Refusal> {
-        if from.is_zero() {
-            self.supply.set(block.0, self.supply().plus(shares)?);
-        } else {
-            let balance = self.balance(from);
-            let left = balance.checked_sub(shares).ok_or(Refusal::ERC20InsufficientBalance {
-                account: from,
-                balance,
-                needed: shares,
-            })?;
-            self.balances.entry(from).or_default().set(block.0, left);
-        }
-        if to.is_zero() {
-            self.supply.set(block.0, self.supply().minus(shares)?);
-        } else {
-            let balance = self.balance(to).plus(shares)?;
-            self.balances.entry(to).or_default().set(block.0, balance);
-        }
-        Ok(())
+        self.shares.apply(block, from, to, shares)
     }
 
     /// Whether an account stands for a queue and not for somebody.

@@ -1,12 +1,15 @@
 //! Reinsurance: what a treaty owes on a loss, what it locks for it, and what it sends.
 //!
-//! docs/capital.md, "Treaties", is the text. Nothing here refuses: a claim never hangs on a treaty.
-//! Whether the asset moves is the world's business; a failed transfer is a [`Treaty::undraw`] of what was sent.
+//! docs/capital.md, "Treaties", is the text. Nothing that the cedant calls refuses: a claim never hangs on a treaty.
+//! Whether the asset moves is the pool's business, see [`crate::ceding`]; a failed transfer is a [`Treaty::undraw`] of
+//! what was sent. Reinsurers come and go in [`crate::reinsurance`].
 
 use std::collections::BTreeMap;
 
-use alloy_primitives::U256;
-use breakwater_primitives::{BPS, Bps, MathError, SHARE_OFFSET, Time, U256Ext, YEAR, mul_div_floor};
+use alloy_primitives::{Address, U256};
+use breakwater_primitives::{BPS, Block, Bps, MathError, SHARE_OFFSET, Time, U256Ext, YEAR, mul_div_floor};
+
+use crate::shares::Shares;
 
 /// Shares are sold while assets · this ≥ shares.
 const PRICE_FLOOR: u64 = 1_000_000_000_000;
@@ -49,6 +52,11 @@ impl Terms {
         onset >= self.start && onset < self.end
     }
 
+    /// The treaty year of an onset, from zero.
+    pub fn year_of(&self, onset: Time) -> u64 {
+        onset.since(self.start) / YEAR
+    }
+
     /// When nothing new can be booked and reinsurers may leave.
     pub fn free_from(&self) -> Time {
         Time(self.end.0.saturating_add(self.notice))
@@ -72,8 +80,14 @@ pub struct Cession {
     pub short_by: u128,
     /// The year's losses when the incident was first encumbered.
     pub before: U256,
+    /// Recoveries that came back for the holders of the snapshot.
+    pub returned: u128,
+    /// What they claimed of them.
+    pub claimed: u128,
     /// The treaty year, from zero.
     pub year: u64,
+    /// The block whose end decides who gets recoveries.
+    pub snapshot: Block,
     /// Claims are over.
     pub settled: bool,
 }
@@ -94,19 +108,43 @@ pub struct Treaty {
     pub terms: Terms,
     /// Deposits, premium and vault's own recoveries, less what was sent.
     pub assets: u128,
-    cessions: BTreeMap<u64, Cession>,
+    /// Recoveries that wait to be claimed; no part of the assets.
+    pub returns: u128,
+    /// Who has put in the collateral.
+    pub shares: Shares,
+    /// What holders have claimed of an incident's recoveries.
+    pub claims: BTreeMap<(u64, Address), u128>,
+    pub(crate) cessions: BTreeMap<u64, Cession>,
     years: BTreeMap<u64, Year>,
 }
 
 impl Treaty {
     /// A treaty without collateral.
     pub fn new(terms: Terms) -> Self {
-        Self { terms, assets: 0, cessions: BTreeMap::new(), years: BTreeMap::new() }
+        Self {
+            terms,
+            assets: 0,
+            returns: 0,
+            shares: Shares::default(),
+            claims: BTreeMap::new(),
+            cessions: BTreeMap::new(),
+            years: BTreeMap::new(),
+        }
     }
 
     /// What is kept for an incident; `None`: it was never encumbered.
     pub fn cession(&self, incident: u64) -> Option<&Cession> {
         self.cessions.get(&incident)
+    }
+
+    /// Incidents that it was ever encumbered for.
+    pub fn incidents(&self) -> impl Iterator<Item = u64> {
+        self.cessions.keys().copied()
+    }
+
+    /// Treaty years that something is kept of.
+    pub fn years(&self) -> impl Iterator<Item = u64> {
+        self.years.keys().copied()
     }
 
     /// What is kept of a treaty year.
@@ -128,12 +166,18 @@ impl Treaty {
     ///
     /// # Errors
     /// Overflow of a year's losses, which are sums of 128 bits.
-    pub fn encumber(&mut self, incident: u64, now: Time, onset: Time, loss: u128) -> Result<u128, MathError> {
+    pub fn encumber(
+        &mut self,
+        incident: u64,
+        (now, block): (Time, Block),
+        onset: Time,
+        loss: u128,
+    ) -> Result<u128, MathError> {
         let inside = self.terms.covers(onset);
         let known = match self.cessions.get(&incident) {
             Some(known) => *known,
             None if loss == 0 || !inside || now >= self.terms.free_from() => return Ok(0),
-            None => self.open(onset),
+            None => self.open(onset, block),
         };
         if known.settled {
             return Ok(known.covered);
@@ -165,6 +209,44 @@ impl Treaty {
             cession.drawn -= back;
             self.assets += back;
         }
+    }
+
+    /// Takes `amount` back that was recovered for an incident; answers whether it is for the holders of then. Where
+    /// nobody held shares it is the vault's.
+    pub fn give_back(&mut self, incident: u64, amount: u128) -> bool {
+        let supply_at = |c: &Cession| self.shares.supply_at(c.snapshot);
+        let to_holders = self.cession(incident).is_some_and(|c| !supply_at(c).is_zero());
+        if let Some(cession) = self.cessions.get_mut(&incident).filter(|_| to_holders) {
+            cession.returned += amount;
+            self.returns += amount;
+        } else {
+            self.assets += amount;
+        }
+        to_holders
+    }
+
+    /// What `account` may claim of what came back for an incident: its part by shares of then, rounded down.
+    ///
+    /// # Errors
+    /// Overflow beyond 128 bits.
+    pub fn claimable(&self, incident: u64, account: Address) -> Result<u128, MathError> {
+        let Some(cession) = self.cession(incident).filter(|c| c.returned != 0) else { return Ok(0) };
+        let held = self.shares.balance_at(account, cession.snapshot);
+        if held.is_zero() {
+            return Ok(0);
+        }
+        let supply = self.shares.supply_at(cession.snapshot);
+        let all = mul_div_floor(U256::from(cession.returned), held, supply)?.to_u128()?;
+        Ok(all.saturating_sub(self.claims.get(&(incident, account)).copied().unwrap_or_default()))
+    }
+
+    /// Books a claim of what came back.
+    pub(crate) fn claimed(&mut self, incident: u64, account: Address, amount: u128) {
+        *self.claims.entry((incident, account)).or_default() += amount;
+        if let Some(cession) = self.cessions.get_mut(&incident) {
+            cession.claimed += amount;
+        }
+        self.returns = self.returns.saturating_sub(amount);
     }
 
     /// Claims are over with `due`: what is not owed on it is free. Answers what stays covered; the caller draws.
@@ -212,10 +294,10 @@ impl Treaty {
         U256::from(self.free()) + U256::from(1)
     }
 
-    fn open(&self, onset: Time) -> Cession {
-        let year = onset.since(self.terms.start) / YEAR;
+    fn open(&self, onset: Time, block: Block) -> Cession {
+        let year = self.terms.year_of(onset);
         let before = if self.terms.aggregate { self.year(year).losses } else { U256::ZERO };
-        Cession { before, year, ..Cession::default() }
+        Cession { before, year, snapshot: block.before(), ..Cession::default() }
     }
 
     /// A cession as it stands with `loss`: what is drawn stays covered.
@@ -227,7 +309,7 @@ impl Treaty {
         Ok(Cession { loss, covered, short_by: wanted.saturating_sub(covered), ..known })
     }
 
-    fn store(&mut self, incident: u64, known: Cession, next: Cession) -> Result<(), MathError> {
+    pub(crate) fn store(&mut self, incident: u64, known: Cession, next: Cession) -> Result<(), MathError> {
         let mut year = self.year(known.year);
         if self.terms.aggregate {
             year.losses = year.losses.minus(U256::from(known.loss))?.plus(U256::from(next.loss))?;

@@ -20,6 +20,9 @@ use crate::pool::Pool;
 use crate::tranche::Tranche;
 use crate::world::World;
 
+mod certificates;
+mod treaties;
+
 /// Words by name; zero is never stored.
 pub type Words = BTreeMap<String, U256>;
 
@@ -51,6 +54,18 @@ pub enum Part {
     Owed(Address, Address),
     /// What a pool holds for an incident.
     Booking(Address, u64),
+    /// The posted rate of a product, and its cluster.
+    Rate(B256),
+    /// What is certified of a pool.
+    Certified(Address),
+    /// A treaty: its collateral and its shares.
+    Treaty(Address),
+    /// What a treaty keeps for an incident.
+    Cession(Address, u64),
+    /// What a treaty keeps of one of its years.
+    TreatyYear(Address, u64),
+    /// Shares of a treaty that an account holds.
+    TreatyShares(Address, Address),
     /// Of a tranche: its supply and the assets that wait.
     Tranche(Layer),
     /// Shares of an account.
@@ -85,6 +100,12 @@ impl fmt::Display for Part {
             Self::Product(pool, product) => write!(f, "pool/{pool}/product/{product}"),
             Self::Owed(pool, account) => write!(f, "pool/{pool}/owed/{account}"),
             Self::Booking(pool, incident) => write!(f, "pool/{pool}/booking/{incident}"),
+            Self::Rate(product) => write!(f, "rate/{product}"),
+            Self::Certified(pool) => write!(f, "certified/{pool}"),
+            Self::Treaty(treaty) => write!(f, "treaty/{treaty}"),
+            Self::Cession(treaty, incident) => write!(f, "treaty/{treaty}/cession/{incident}"),
+            Self::TreatyYear(treaty, year) => write!(f, "treaty/{treaty}/year/{year}"),
+            Self::TreatyShares(treaty, account) => write!(f, "treaty/{treaty}/balance/{account}"),
             Self::Tranche((pool, layer)) => write!(f, "pool/{pool}/tranche/{layer}"),
             Self::Balance(at, account) => write!(f, "{}/balance/{account}", Self::Tranche(*at)),
             Self::Deposits(at, id) => write!(f, "{}/deposit/{id}", Self::Tranche(*at)),
@@ -121,6 +142,7 @@ impl World {
     pub fn parts(&self) -> BTreeSet<Part> {
         let mut parts: BTreeSet<Part> = self.attached.keys().map(|gauge| Part::Gauge(*gauge)).collect();
         parts.insert(Part::Guardian);
+        self.market.add_parts(&mut parts);
         let limits = self.incidents.ceilings.keys().chain(self.incidents.open_on.keys());
         parts.extend(limits.map(|(rung, asset)| Part::Ceiling(*rung, *asset)));
         parts.extend((1..=self.incidents.list.len() as u64).map(Part::Incident));
@@ -167,6 +189,18 @@ impl World {
                 if let Some(pool) = self.pools.get(&pool) {
                     pool.add_words(part, time, &mut word);
                 }
+            }
+            Part::Rate(product) => self.market.add_words(product, time, &mut word),
+            Part::Certified(pool) => {
+                if let Some(pool) = self.pools.get(&pool) {
+                    pool.add_certified(&self.market, time, &mut word);
+                }
+            }
+            Part::Treaty(treaty)
+            | Part::Cession(treaty, _)
+            | Part::TreatyYear(treaty, _)
+            | Part::TreatyShares(treaty, _) => {
+                self.pools.values().for_each(|pool| pool.ceding.add_words(treaty, part, &mut word));
             }
             Part::Tranche((pool, layer))
             | Part::Balance((pool, layer), _)
@@ -229,13 +263,14 @@ impl World {
 impl Pool {
     fn add_parts(&self, parts: &mut BTreeSet<Part>) {
         let pool = self.address;
-        parts.insert(Part::Pool(pool));
+        parts.extend([Part::Pool(pool), Part::Certified(pool)]);
         parts.extend(self.products.keys().map(|product| Part::Product(pool, *product)));
         parts.extend(self.owed.keys().map(|account| Part::Owed(pool, *account)));
         parts.extend(self.bookings.keys().map(|incident| Part::Booking(pool, *incident)));
         for (layer, tranche) in (1..).zip(&self.tranches) {
             tranche.add_parts((pool, layer), parts);
         }
+        self.ceding.add_parts(parts);
     }
 
     fn add_words(&self, part: Part, time: Time, word: &mut impl FnMut(&str, U256)) {
@@ -266,6 +301,7 @@ impl Pool {
         word("surgeAt", n(self.surge.at.0));
         word("closedAt", n(self.closed_at.unwrap_or_default().0));
         word("locked", self.locked);
+        self.ceding.add_pool_words(word);
         word("exposure", n(self.products.values().map(|book| book.exposure_at(time)).sum::<u128>()));
     }
 }
@@ -293,6 +329,9 @@ impl Booking {
         word("due", n(self.due));
         word("paid", n(self.paid));
         word("instantPaid", n(self.instant_paid));
+        word("ceded", n(self.ceded));
+        word("drawn", n(self.drawn));
+        word("recovered", n(self.recovered));
         for i in 0..4 {
             word(&format!("limit/{i}"), n(self.limit[i]));
             word(&format!("charged/{i}"), n(self.charged[i]));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use alloy_primitives::{Address, B256, U256};
 use breakwater_primitives::{Time, Wad};
 
+use crate::certificates::Market;
 use crate::context::{Context, Cx, Effects};
 use crate::events::Event;
 use crate::incident::{Incidents, Rung};
@@ -26,6 +27,10 @@ pub struct Deployment {
     pub incidents: Address,
     /// The account of the policies contract.
     pub policies: Address,
+    /// The account of the factory of treaties.
+    pub treaties: Address,
+    /// The account of the underwriting contract.
+    pub underwriting: Address,
     /// Blocks that counter-evidence to proofs, feeds and canaries has.
     pub dwell: u64,
     /// Blocks in which a report of the quorum may be challenged.
@@ -62,6 +67,8 @@ pub struct World {
     pub incidents: Incidents,
     /// Policies.
     pub policies: Policies,
+    /// Posted rates and clusters.
+    pub market: Market,
     /// Balances of the assets.
     pub ledger: Ledger,
 }
@@ -77,6 +84,7 @@ impl World {
             attached: BTreeMap::new(),
             incidents: Incidents::default(),
             policies: Policies::default(),
+            market: Market::default(),
             ledger: Ledger::default(),
         }
     }
@@ -190,7 +198,7 @@ impl World {
     ) -> Result<U256, Refusal> {
         let terms = self.products.get(&product).ok_or(Refusal::UnknownProduct { product })?;
         let found = self.pools.get(&pool).ok_or(Refusal::NotAPool { pool })?;
-        found.quote(product, terms, now, sum, inception, expiry)
+        found.quote(&self.market, product, terms, now, sum, inception, expiry)
     }
 
     /// `accrue` of a pool.
@@ -228,7 +236,9 @@ impl World {
         incident: u64,
     ) -> Result<Effects, Refusal> {
         let found = self.incidents.get(incident).copied();
-        self.in_pool(context, pool, |pool, _, cx| pool.close_booking(cx, incident, found.as_ref()))
+        self.in_pool(context, pool, |pool, ledger, cx| {
+            pool.close_booking(cx, ledger, incident, found.as_ref())
+        })
     }
 
     /// `withdraw` of a pool: pays `account` what a failed transfer left.
@@ -378,7 +388,7 @@ impl World {
         })
     }
 
-    fn in_pool<T>(
+    pub(crate) fn in_pool<T>(
         &mut self,
         context: Context,
         pool: Address,

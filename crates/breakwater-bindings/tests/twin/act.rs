@@ -6,7 +6,7 @@ use alloy::sol_types::{SolCall, SolStruct};
 use breakwater_bindings::eip712::PositionConsent;
 use breakwater_bindings::{Incidents, Policies, Pool, Tranche};
 use breakwater_policy::incident::Measurement;
-use breakwater_policy::ops::{Clock, Op};
+use breakwater_policy::ops::{Clock, Op, Signed};
 use breakwater_policy::policies::Purchase;
 
 use crate::chain::{Done, Failure};
@@ -22,8 +22,8 @@ impl Stage {
         }
         let (to, data) = self.encode(op);
         let from = match op {
-            Op::Refuse { account, .. } => *account,
-            Op::SetGuardian { .. } | Op::SetCeiling { .. } => DEPLOYER,
+            Op::Signed { signed: Signed::SetCluster { .. } | Signed::SetCredit { .. }, .. } => DEPLOYER,
+            Op::Refuse { .. } | Op::SetGuardian { .. } | Op::SetCeiling { .. } => DEPLOYER,
             _ => op.caller(),
         };
         Some(self.chain.send(from, to, data))
@@ -41,6 +41,10 @@ impl Stage {
             }
             Op::Lower { id, new_sum, .. } => {
                 (policies, Policies::lowerCall { id: n(*id), newSum: *new_sum }.abi_encode())
+            }
+            Op::Split { id, sum_off, to, .. } => {
+                let call = Policies::splitCall { id: n(*id), sumOff: *sum_off, to: *to };
+                (policies, call.abi_encode())
             }
             Op::Cancel { id, .. } => (policies, Policies::cancelCall { id: n(*id) }.abi_encode()),
             Op::TransferPolicy { caller, id, to } => {
@@ -159,6 +163,10 @@ impl Stage {
                 let call = Tranche::transferCall { to: *to, value: *shares };
                 (self.tranche(*pool, *layer), call.abi_encode())
             }
+            Op::Signed { signed, .. } => self.encode_signed(signed),
+            Op::Ceded { caller, ceded } => {
+                Self::encode_collateral(*caller, ceded).unwrap_or_else(|| self.encode_ceded(ceded))
+            }
             other => panic!("{} is no call", other.name()),
         }
     }
@@ -183,8 +191,8 @@ impl Stage {
             deadline: purchase.deadline.0,
             to: purchase.to,
             consent,
-            distributor: Address::ZERO,
-            feeBps: 0,
+            distributor: purchase.distributor,
+            feeBps: purchase.fee.get() as u16,
         }
     }
 

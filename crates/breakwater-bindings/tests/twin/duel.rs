@@ -3,16 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::primitives::U256;
-use breakwater_policy::ops::{Clock, Op};
+use breakwater_policy::ops::{Ceded, Clock, Op};
 use breakwater_policy::pool::Pool;
 use breakwater_policy::words::{Part, Words};
 use breakwater_policy::{Event, Log, Refusal, World};
 
 use crate::chain::{Done, Failure};
-use crate::logs::{Logged, touched};
+use crate::coverage;
+use crate::logs::Logged;
 use crate::read::Difference;
 use crate::reverts;
 use crate::stage::Stage;
+use crate::touched::touched;
 
 /// Both sides, and what has been seen of them.
 pub(crate) struct Duel {
@@ -34,6 +36,7 @@ pub(crate) struct Tally {
     pub(crate) done: BTreeMap<String, u64>,
     pub(crate) refused: BTreeMap<String, u64>,
     pub(crate) events: BTreeMap<String, u64>,
+    pub(crate) branches: BTreeMap<String, u64>,
     pub(crate) words: u64,
 }
 
@@ -43,11 +46,24 @@ impl Tally {
             (&mut self.done, &other.done),
             (&mut self.refused, &other.refused),
             (&mut self.events, &other.events),
+            (&mut self.branches, &other.branches),
         ];
         for (sum, more) in sums {
             more.iter().for_each(|(name, count)| *sum.entry(name.clone()).or_default() += count);
         }
         self.words += other.words;
+    }
+
+    /// Counts the events of an operation and the branches that they show.
+    pub(crate) fn note(&mut self, world: &World, logs: &[&Log]) {
+        for log in logs {
+            let name = format!("{:?}", log.event);
+            let name = name.split([' ', '{']).next().unwrap_or_default().to_owned();
+            *self.events.entry(name).or_default() += 1;
+        }
+        for branch in coverage::branches(world, logs) {
+            *self.branches.entry(branch.to_owned()).or_default() += 1;
+        }
     }
 }
 
@@ -118,11 +134,10 @@ impl Duel {
                 return Err(format!("answer: twin {expected}, chain {got}"));
             }
         }
+        let told: Vec<&Log> = twin.iter().map(|logged| &logged.log).collect();
+        self.tally.note(&self.world, &told);
         let mut parts = BTreeSet::new();
         for logged in &twin {
-            let name = format!("{:?}", logged.log.event);
-            let name = name.split([' ', '{']).next().unwrap_or_default().to_owned();
-            *self.tally.events.entry(name).or_default() += 1;
             touched(&self.stage.scene, &logged.log, &mut parts);
         }
         self.compare_touched(&parts)
@@ -207,6 +222,10 @@ fn answer(op: &Op, events: &[&Event]) -> Option<U256> {
             Event::Bought { id, .. } => Some(U256::from(*id)),
             _ => None,
         }),
+        Op::Split { .. } => number(&|event| match event {
+            Event::SplitOff { new_id, .. } => Some(U256::from(*new_id)),
+            _ => None,
+        }),
         Op::Lower { .. } | Op::Cancel { .. } => sum(&|event| match event {
             Event::Lowered { refund, .. } | Event::Cancelled { refund, .. } => Some(*refund),
             _ => None,
@@ -237,6 +256,18 @@ fn answer_of_tranche(op: &Op, events: &[&Event]) -> Option<U256> {
         | (Op::ClaimRecovery { .. }, Event::RecoveryClaimed { shares, .. })
         | (Op::ClaimQueuedRecovery { .. }, Event::QueuedRecoveryClaimed { shares, .. }) => Some(*shares),
         (Op::ClaimRedeem { .. }, Event::RedeemClaimed { assets, .. }) => Some(U256::from(*assets)),
+        (Op::Ceded { ceded, .. }, event) => answer_of_treaty(ceded, event),
         _ => None,
     })
+}
+
+fn answer_of_treaty(ceded: &Ceded, event: &Event) -> Option<U256> {
+    match (ceded, event) {
+        (Ceded::MakeTreaty { .. }, Event::TreatyMade { treaty, .. }) => Some(treaty.into_word().into()),
+        (Ceded::PayPremium { .. }, Event::PremiumCeded { amount, .. })
+        | (Ceded::ClaimReturn { .. }, Event::ReturnClaimed { amount, .. }) => Some(U256::from(*amount)),
+        (Ceded::DepositCollateral { .. }, Event::VaultDeposit { shares, .. }) => Some(*shares),
+        (Ceded::RedeemCollateral { .. }, Event::VaultWithdraw { assets, .. }) => Some(U256::from(*assets)),
+        _ => None,
+    }
 }

@@ -1,25 +1,27 @@
-//! Logs of the contracts as the twin's events, and the parts that they say were touched.
+//! Logs of the contracts as the twin's events.
 
-use std::collections::BTreeSet;
-
-use alloy::primitives::{Address, Bytes, Log as Raw, U256};
+use alloy::primitives::{Bytes, Log as Raw, U256};
 use alloy::sol_types::SolEventInterface;
 use breakwater_bindings::Catalog::CatalogEvents;
 use breakwater_bindings::Incidents::IncidentsEvents;
 use breakwater_bindings::Policies::PoliciesEvents;
 use breakwater_bindings::Pool::PoolEvents;
 use breakwater_bindings::Tranche::TrancheEvents;
+use breakwater_bindings::Treaty::TreatyEvents;
+use breakwater_bindings::TreatyFactory::TreatyFactoryEvents;
+use breakwater_bindings::Underwriting::UnderwritingEvents;
 use breakwater_bindings::{Catalog, Incidents, Policies};
 use breakwater_policy::incident::{Measurement, Rung};
 use breakwater_policy::ops::{Clock, Scene};
 use breakwater_policy::policies::Policy;
 use breakwater_policy::terms::{GAUGE_RUNGS, GaugeInfo, Kind, Product};
-use breakwater_policy::words::Part;
 use breakwater_policy::{Event, Log, Refusal};
 use breakwater_primitives::{Block, Bps, Time, U256Ext, Wad};
 
+use crate::certificates;
 use crate::reverts;
 use crate::stage::form;
+use crate::treaties;
 
 /// A log of either side, ready to be compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +65,12 @@ impl Logged {
             pool_event(PoolEvents::decode_log(raw).expect("an event of a pool").data)
         } else if scene.pools.iter().any(|(_, tranches, _)| tranches.contains(&emitter)) {
             tranche_event(TrancheEvents::decode_log(raw).expect("an event of a tranche").data)?
+        } else if emitter == scene.deployment.underwriting {
+            certificates::event(UnderwritingEvents::decode_log(raw).expect("an event of underwriting").data)?
+        } else if emitter == scene.deployment.treaties {
+            treaties::made(TreatyFactoryEvents::decode_log(raw).expect("an event of the factory").data)
+        } else if scene.treaties.contains(&emitter) {
+            treaties::treaty_event(TreatyEvents::decode_log(raw).expect("an event of a treaty").data)?
         } else {
             return None;
         };
@@ -225,6 +233,12 @@ fn policies_event(event: PoliciesEvents) -> Option<Event> {
         PoliciesEvents::Bought(e) => {
             Event::Bought { id: id(e.id), policy: policy(&e.policy), premium: e.premium }
         }
+        PoliciesEvents::SplitOff(e) => {
+            Event::SplitOff { id: id(e.id), new_id: id(e.newId), policy: policy(&e.policy) }
+        }
+        PoliciesEvents::Distributed(e) => {
+            Event::Distributed { id: id(e.id), distributor: e.distributor, fee: e.fee }
+        }
         PoliciesEvents::Lowered(e) => {
             Event::Lowered { id: id(e.id), sum: amount(e.sum), refund: amount(e.refund) }
         }
@@ -261,6 +275,7 @@ fn policy(policy: &Policies::Policy) -> Policy {
 
 fn pool_event(event: PoolEvents) -> Event {
     match event {
+        PoolEvents::FeeEarned(e) => Event::FeeEarned { amount: amount(e.amount) },
         PoolEvents::Accrued(e) => Event::Accrued { time: Time(id(e.time)), earned: amount(e.earned) },
         PoolEvents::ProductCapped(e) => Event::ProductCapped {
             product: e.product,
@@ -341,7 +356,7 @@ fn booking_event(event: PoolEvents) -> Event {
         PoolEvents::BookingClosed(e) => {
             Event::BookingClosed { incident: id(e.incident), due: amount(e.due), paid: amount(e.paid) }
         }
-        other => panic!("the twin has no event for {other:?}"),
+        other => treaties::pool_event(other),
     }
 }
 
@@ -401,121 +416,15 @@ fn tranche_event(event: TrancheEvents) -> Option<Event> {
     })
 }
 
-/// Parts that a log says were touched, and that a difference in it would show in.
-pub(crate) fn touched(scene: &Scene, log: &Log, parts: &mut BTreeSet<Part>) {
-    let emitter = log.emitter;
-    let tranche = scene.pools.iter().find_map(|(pool, tranches, _)| {
-        let layer = tranches.iter().position(|tranche| *tranche == emitter)? + 1;
-        Some((*pool, layer))
-    });
-    if let Some(at) = tranche {
-        parts.extend([Part::Pool(at.0), Part::Tranche(at)]);
-        return touched_in_tranche(at, log, parts);
-    }
-    if scene.pools.iter().any(|(pool, _, _)| *pool == emitter) {
-        parts.insert(Part::Pool(emitter));
-        return touched_in_pool(emitter, log, parts);
-    }
-    match log.event {
-        Event::PoolAttached { gauge, .. } => parts.extend([Part::Gauge(gauge)]),
-        Event::Opened { id, gauge, .. } => parts.extend([Part::Gauge(gauge), Part::Incident(id)]),
-        Event::Revised { id, .. }
-        | Event::Voided { id, .. }
-        | Event::Finalised { id, .. }
-        | Event::Held { id, .. }
-        | Event::Disputed { id, .. }
-        | Event::Decided { id, .. }
-        | Event::Overruled { id, .. }
-        | Event::Outranked { id }
-        | Event::Uncounted { id }
-        | Event::Extended { id, .. }
-        | Event::Delayed { id, .. }
-        | Event::Returned { id, .. } => parts.extend([Part::Incident(id)]),
-        Event::CeilingSet { rung, asset, .. } => parts.extend([Part::Ceiling(rung, asset)]),
-        Event::GuardianSet { .. } => parts.extend([Part::Guardian]),
-        Event::PositionProven { id, account, .. } => parts.extend([Part::Position(id, account)]),
-        Event::PositionPaid { id, account, .. } => {
-            parts.extend([Part::Incident(id), Part::Position(id, account)]);
-        }
-        Event::Bought { id, .. }
-        | Event::Lowered { id, .. }
-        | Event::Cancelled { id, .. }
-        | Event::PolicyTransfer { id, .. } => parts.extend([Part::Policy(id)]),
-        Event::Settled { id, incident, .. } | Event::Skipped { id, incident, .. } => {
-            parts.extend([Part::Policy(id), Part::Settlement(id, incident), Part::Incident(incident)]);
-        }
-        _ => {}
-    }
-}
-
-fn touched_in_pool(pool: Address, log: &Log, parts: &mut BTreeSet<Part>) {
-    match log.event {
-        Event::ProductCapped { product, .. }
-        | Event::Sold { product, .. }
-        | Event::ExposureReduced { product, .. } => parts.extend([Part::Product(pool, product)]),
-        Event::Booked { incident, .. }
-        | Event::ProductBooked { incident, .. }
-        | Event::Charged { incident, .. }
-        | Event::Paid { incident, .. }
-        | Event::BookingPaid { incident, .. }
-        | Event::InstantLoss { incident, .. }
-        | Event::BookingSettled { incident }
-        | Event::LockFreed { incident }
-        | Event::BookingClosed { incident, .. } => parts.extend([Part::Booking(pool, incident)]),
-        Event::Released { incident, layer, .. } => {
-            parts.extend([Part::Booking(pool, incident)]);
-            if layer > 0 {
-                parts.extend([Part::Tranche((pool, layer)), Part::Recovery((pool, layer), incident)]);
-            }
-        }
-        Event::Filled { from, to, .. } => {
-            parts.extend([Part::Booking(pool, from), Part::Booking(pool, to)]);
-        }
-        Event::Credited { account, .. } | Event::Withdrawn { account, .. } => {
-            parts.extend([Part::Owed(pool, account)]);
-        }
-        _ => {}
-    }
-}
-
-fn touched_in_tranche(at: (Address, usize), log: &Log, parts: &mut BTreeSet<Part>) {
-    match log.event {
-        Event::ShareTransfer { from, to, .. } => {
-            let accounts = [from, to].into_iter().filter(|account| !account.is_zero());
-            parts.extend(accounts.map(|account| Part::Balance(at, account)));
-        }
-        Event::DepositRequest { controller, request_id, .. }
-        | Event::DepositClaimed { controller, request_id, .. } => {
-            parts.extend([Part::Deposits(at, request_id), Part::Deposit(at, request_id, controller)]);
-        }
-        Event::DepositsProcessed { request_id, .. } | Event::DepositsReturned { request_id, .. } => {
-            parts.extend([Part::Deposits(at, request_id)]);
-        }
-        Event::RedeemRequest { controller, request_id, .. }
-        | Event::RedeemClaimed { controller, request_id, .. } => {
-            parts.extend([Part::Cohort(at, request_id), Part::Redemption(at, request_id, controller)]);
-        }
-        Event::RedemptionsProcessed { request_id, .. } => parts.extend([Part::Cohort(at, request_id)]),
-        Event::RecoveryClaimed { incident, account, .. } => {
-            parts.extend([Part::Recovery(at, incident), Part::Recovered(at, incident, account)]);
-        }
-        Event::QueuedRecoveryClaimed { incident, request_id, controller, .. } => {
-            let claimed = Part::QueueRecovered(at, incident, request_id, controller);
-            parts.extend([Part::Recovery(at, incident), claimed]);
-        }
-        _ => {}
-    }
-}
-
 /// Ids, epochs and times: 64 bits in the twin.
-fn id(value: U256) -> u64 {
+pub(crate) fn id(value: U256) -> u64 {
     u64::try_from(value).expect("below 2^64")
 }
 
-fn layer(value: U256) -> usize {
+pub(crate) fn layer(value: U256) -> usize {
     usize::try_from(value).expect("a layer is 0 to 3")
 }
 
-fn amount(value: U256) -> u128 {
+pub(crate) fn amount(value: U256) -> u128 {
     value.to_u128().expect("amounts have 128 bits")
 }

@@ -2,6 +2,8 @@
 //!
 //! The contracts run as they are deployed, linked and wired, on an EVM in memory.
 //! A plain account stands in the rung's place, so that any measurement can be asserted; everything else is real.
+//! Treaties and recoveries, certificates with their committees' signatures, posted rates and fees take part; vaults of
+//! idle capital, bonds of reporters, votes of the assembly, feeds and routes do not: their twins are arithmetic alone.
 //! After each operation both sides must have done it or refused it alike (the error's name and arguments), logged
 //! the same events in the same order, and tell the same words of what was touched.
 //! Every fifty operations and at the end all words are compared, and at the end a third copy, rebuilt from the
@@ -13,7 +15,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod act;
+mod certificates;
 mod chain;
+mod coverage;
 mod duel;
 mod gas;
 mod holders;
@@ -23,147 +27,100 @@ mod reverts;
 mod run;
 mod spoil;
 mod stage;
+mod touched;
+mod treaties;
 mod tries;
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use duel::Tally;
 use stage::Stage;
 
 /// Operations of one sequence.
 const STEPS: usize = 2_000;
-/// Sequences of an ordinary run.
-const SEEDS: u64 = 12;
-/// The same of a long run: deeper ones, and many.
+/// Sequences of an ordinary run, and how many they are chosen from.
+const SEEDS: usize = 10;
+const SCOUTED: u64 = 160;
+/// The same of a long run, whose sequences are deeper.
 const LONG_STEPS: usize = 5_000;
-const LONG_SEEDS: u64 = 200;
+const LONG_SEEDS: u64 = 20;
 
 /// Plays the seeds on all cores; panics with the first report.
-fn play_all(seeds: std::ops::Range<u64>, steps: usize) -> Tally {
-    let next = AtomicU64::new(seeds.start);
-    let results = Mutex::new((Tally::default(), None::<String>));
+fn play_all(seeds: &[u64], steps: usize) -> Tally {
+    let (started, report) = (Instant::now(), Mutex::new(None::<String>));
+    let tallies = on_all_cores(seeds, |stage, seed| {
+        if report.lock().unwrap().is_some() {
+            return Tally::default();
+        }
+        match run::play(stage, seed, steps) {
+            Ok(tally) => {
+                println!("seed {seed}: {steps} operations agree");
+                tally
+            }
+            Err(told) => {
+                *report.lock().unwrap() = Some(told);
+                Tally::default()
+            }
+        }
+    });
+    if let Some(report) = report.into_inner().unwrap() {
+        panic!("{report}");
+    }
+    let played = (seeds.len() * steps) as f64;
+    println!("{:.0} operations a second", played / started.elapsed().as_secs_f64());
+    let mut sum = Tally::default();
+    tallies.values().for_each(|tally| sum.add(tally));
+    sum
+}
+
+/// One stage for each core, and each seed on one of them.
+fn on_all_cores(seeds: &[u64], play: impl Fn(&Stage, u64) -> Tally + Sync) -> BTreeMap<u64, Tally> {
+    let (next, tallies) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
                 let stage = Stage::set();
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds.end || results.lock().unwrap().1.is_some() {
-                        return;
-                    }
-                    match run::play(&stage, seed, steps) {
-                        Ok(tally) => {
-                            println!("seed {seed}: {steps} operations agree");
-                            results.lock().unwrap().0.add(&tally);
-                        }
-                        Err(report) => results.lock().unwrap().1 = Some(report),
-                    }
+                while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let tally = play(&stage, *seed);
+                    tallies.lock().unwrap().insert(*seed, tally);
                 }
             });
         }
     });
-    let (tally, report) = results.into_inner().unwrap();
-    if let Some(report) = report {
-        panic!("{report}");
-    }
-    tally
+    tallies.into_inner().unwrap()
 }
 
 #[test]
-fn ten_thousand_operations_agree() {
-    let tally = play_all(0..SEEDS, STEPS);
+fn twenty_thousand_operations_agree() {
+    // The twin alone is fast, so it looks for sequences that together meet everything.
+    let candidates: Vec<u64> = (0..SCOUTED).collect();
+    let scouted = on_all_cores(&candidates, |stage, seed| run::scout(stage, seed, STEPS));
+    let tally = play_all(&coverage::choose(&scouted, SEEDS), STEPS);
     tell(&tally);
-    for name in OPS {
-        assert!(tally.done.contains_key(*name), "{name} was never done");
-    }
-    for name in EVENTS {
-        assert!(tally.events.contains_key(*name), "{name} was never logged");
-    }
-    assert!(tally.refused.len() > 40, "only {} kinds of refusals", tally.refused.len());
+    coverage::check(&tally);
 }
 
 #[test]
-fn long_a_million_operations_agree() {
+fn long_a_hundred_thousand_operations_agree() {
     if std::env::var_os("BREAKWATER_LONG").is_none() {
-        println!("SKIPPED 1 test (long_a_million_operations_agree): BREAKWATER_LONG is not set");
+        println!("SKIPPED 1 test (long_a_hundred_thousand_operations_agree): BREAKWATER_LONG is not set");
         return;
     }
     let asked = std::env::var("BREAKWATER_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
-    tell(&play_all(SEEDS..SEEDS + asked.unwrap_or(LONG_SEEDS), LONG_STEPS));
+    let seeds: Vec<u64> = (SCOUTED..SCOUTED + asked.unwrap_or(LONG_SEEDS)).collect();
+    tell(&play_all(&seeds, LONG_STEPS));
 }
 
 fn tell(tally: &Tally) {
     let (done, refused): (u64, u64) = (tally.done.values().sum(), tally.refused.values().sum());
     println!("{done} operations done and {refused} refused alike, {} words compared", tally.words);
     println!("done: {:?}\nrefused: {:?}\nlogged: {:?}", tally.done, tally.refused, tally.events);
+    println!("branches: {:#?}", tally.branches);
 }
-
-/// Operations that every run must have done.
-const OPS: &[&str] = &[
-    "Accrue",
-    "Buy",
-    "Cancel",
-    "ClaimDeposit",
-    "ClaimQueuedRecovery",
-    "ClaimRecovery",
-    "ClaimRedeem",
-    "CloseBooking",
-    "Decide",
-    "Escalate",
-    "Extend",
-    "Finalise",
-    "Hold",
-    "Lock",
-    "Lower",
-    "Open",
-    "Overrule",
-    "Pass",
-    "ProcessRedemptions",
-    "RecordPosition",
-    "Refuse",
-    "Release",
-    "RequestDeposit",
-    "RequestRedeem",
-    "Revise",
-    "SetCeiling",
-    "SetProduct",
-    "Settle",
-    "SettleBatch",
-    "TransferPolicy",
-    "TransferShares",
-    "Unlock",
-    "Withdraw",
-];
-
-/// The rarer events, which every run must have seen.
-const EVENTS: &[&str] = &[
-    "BookingClosed",
-    "Credited",
-    "Decided",
-    "Delayed",
-    "DepositsReturned",
-    "Disputed",
-    "Extended",
-    "Filled",
-    "Held",
-    "InstantLoss",
-    "Outranked",
-    "Overruled",
-    "PoolClosed",
-    "PositionPaid",
-    "QueuedRecoveryClaimed",
-    "RecoveryClaimed",
-    "RedeemClaimed",
-    "Released",
-    "Returned",
-    "Settled",
-    "Skipped",
-    "Uncounted",
-    "Voided",
-    "Withdrawn",
-];
 
 /// What the comparison would say if one side were wrong.
 mod finds {

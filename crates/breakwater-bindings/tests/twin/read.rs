@@ -13,20 +13,20 @@ use crate::reverts;
 use crate::stage::Stage;
 
 /// The words of one part under way.
-struct Page {
+pub(crate) struct Page {
     name: String,
     words: Words,
 }
 
 impl Page {
-    fn put(&mut self, field: &str, value: impl Into<U256>) {
+    pub(crate) fn put(&mut self, field: &str, value: impl Into<U256>) {
         let value = value.into();
         if !value.is_zero() {
             self.words.insert(format!("{}/{field}", self.name), value);
         }
     }
 
-    fn put_address(&mut self, field: &str, value: Address) {
+    pub(crate) fn put_address(&mut self, field: &str, value: Address) {
         self.put(field, value.into_word());
     }
 
@@ -72,6 +72,11 @@ impl Stage {
                 page.put("amount", self.chain.view(pool, &Pool::owedCall { account }));
             }
             Part::Booking(pool, incident) => self.booking(pool, incident, &mut page),
+            Part::Rate(product) => self.rate_words(product, &mut page),
+            Part::Certified(pool) => self.certified_words(pool, &mut page),
+            Part::Treaty(_) | Part::Cession(..) | Part::TreatyYear(..) | Part::TreatyShares(..) => {
+                self.treaty_words(part, &mut page);
+            }
             other => self.in_tranche(other, &mut page),
         }
         page.words
@@ -191,6 +196,11 @@ impl Stage {
         page.put("surgeAt", state.surgeAt);
         page.put("closedAt", U256::from(self.chain.view(pool, &Pool::closedAtCall {})));
         page.put("locked", self.chain.view(pool, &Pool::lockedCall {}));
+        page.put("premiums", state.premiums);
+        for (i, treaty) in self.chain.view(pool, &Pool::treatiesCall {}).into_iter().enumerate() {
+            page.put_address(&format!("treaty/{i}"), treaty);
+            page.put(&format!("premium/{i}"), self.chain.view(pool, &Pool::premiumOfCall { treaty }));
+        }
         let products: Vec<B256> = self.scene.products.iter().map(|(product, _)| *product).collect();
         let exposures = products
             .into_iter()
@@ -235,6 +245,9 @@ impl Stage {
         page.put("due", U256::from(booking.due));
         page.put("paid", U256::from(booking.paid));
         page.put("instantPaid", U256::from(booking.instantPaid));
+        page.put("ceded", U256::from(booking.ceded));
+        page.put("drawn", U256::from(booking.drawn));
+        page.put("recovered", U256::from(booking.recovered));
         for i in 0..4 {
             page.put(&format!("limit/{i}"), U256::from(booking.limit[i]));
             page.put(&format!("charged/{i}"), U256::from(booking.charged[i]));
@@ -340,7 +353,8 @@ impl Stage {
                 return Some(difference);
             }
         }
-        for account in self.purses().into_iter().chain(world.pools.keys().copied()) {
+        let made = world.pools.values().flat_map(|pool| pool.ceding.treaties.keys().copied());
+        for account in self.purses().into_iter().chain(world.pools.keys().copied()).chain(made) {
             let balance = crate::stage::RefusingToken::balanceOfCall { account };
             let (chain, twin) =
                 (self.chain.view(self.asset, &balance), world.ledger.balance(self.asset, account));
@@ -385,6 +399,7 @@ impl Stage {
         let held: u128 = pool.tranches.iter().map(|tranche| tranche.held).sum();
         let redeemable: u128 = pool.tranches.iter().map(|tranche| tranche.redeemable).sum();
         let dwelling = pool.bookings.values().filter(|booking| !booking.settled).count();
+        let now = self.chain.clock().time;
         let mut pairs = vec![
             ("unearnedScaled as stored", pool.stream.scaled, state.unearnedScaled),
             ("streamRate", pool.stream.rate, state.streamRate),
@@ -404,7 +419,7 @@ impl Stage {
         ];
         for (i, name) in [(1, "exitable/1"), (2, "exitable/2"), (3, "exitable/3")] {
             let chain = self.chain.view(address, &Pool::exitableCall { index: U256::from(i) });
-            pairs.push((name, U256::from(pool.exitable(i).expect("capital fits")), chain));
+            pairs.push((name, U256::from(pool.exitable(i, now).expect("capital fits")), chain));
         }
         let newest = world.incidents.list.len() as u64;
         if pool.bookings.contains_key(&newest) {

@@ -2,7 +2,7 @@
 
 use alloy::primitives::{Address, B256, U256, keccak256};
 use breakwater_policy::Refusal;
-use breakwater_policy::ops::Op;
+use breakwater_policy::ops::{Ceded, Op};
 
 /// One argument of an error: every error here takes values of one word each.
 type Word = B256;
@@ -25,12 +25,13 @@ pub(crate) fn expected(op: &Op, refusal: &Refusal) -> Vec<u8> {
         (Op::TransferPolicy { .. }, Refusal::NotHolder { id, caller }) => {
             error("ERC721InsufficientApproval(address,uint256)", &[address(caller), number(*id)])
         }
-        (Op::TransferPolicy { .. }, Refusal::ZeroAddress) => {
+        (Op::TransferPolicy { .. } | Op::Split { .. }, Refusal::ZeroAddress) => {
             error("ERC721InvalidReceiver(address)", &[address(&Address::ZERO)])
         }
-        (Op::TransferShares { .. }, Refusal::ZeroAddress) => {
-            error("ERC20InvalidReceiver(address)", &[address(&Address::ZERO)])
-        }
+        (
+            Op::TransferShares { .. } | Op::Ceded { ceded: Ceded::TransferCollateral { .. }, .. },
+            Refusal::ZeroAddress,
+        ) => error("ERC20InvalidReceiver(address)", &[address(&Address::ZERO)]),
         _ => data(refusal),
     }
 }
@@ -131,6 +132,7 @@ fn of_policies(refusal: &Refusal) -> Vec<u8> {
         R::WrongAsset { expected, got } => {
             error("WrongAsset(address,address)", &[address(expected), address(got)])
         }
+        R::FeeTooHigh { most, got } => two("FeeTooHigh(uint256,uint256)", *most, *got),
         R::PremiumAbove { premium, maximum } => {
             error("PremiumAbove(uint256,uint256)", &[(*premium).into(), (*maximum).into()])
         }
@@ -203,6 +205,59 @@ fn of_tranches(refusal: &Refusal) -> Vec<u8> {
         R::NothingToRecover { incident, account } => {
             error("NothingToRecover(uint256,address)", &[number(*incident), address(account)])
         }
+        _ => of_treaties(refusal),
+    }
+}
+
+fn of_treaties(refusal: &Refusal) -> Vec<u8> {
+    use Refusal as R;
+    match refusal {
+        R::NotATreaty { treaty } => error("NotATreaty(address)", &[address(treaty)]),
+        R::AlreadyCeding { treaty } => error("AlreadyCeding(address)", &[address(treaty)]),
+        R::TooManyTreaties { limit } => error("TooManyTreaties(uint256)", &[number(*limit as u64)]),
+        R::NotCeding { treaty } => error("NotCeding(address)", &[address(treaty)]),
+        R::TreatyRuns { treaty, until, encumbered } => error(
+            "TreatyRuns(address,uint256,uint256)",
+            &[address(treaty), number(until.0), number(*encumbered)],
+        ),
+        R::ERC4626ExceededMaxDeposit { receiver, assets, max } => error(
+            "ERC4626ExceededMaxDeposit(address,uint256,uint256)",
+            &[address(receiver), (*assets).into(), (*max).into()],
+        ),
+        R::ERC4626ExceededMaxRedeem { owner, shares, max } => error(
+            "ERC4626ExceededMaxRedeem(address,uint256,uint256)",
+            &[address(owner), (*shares).into(), (*max).into()],
+        ),
+        R::NothingReturned { incident, account } => {
+            error("NothingReturned(uint256,address)", &[number(*incident), address(account)])
+        }
+        R::BookingIsOpen { incident } => error("BookingIsOpen(uint256)", &[number(*incident)]),
+        _ => of_underwriting(refusal),
+    }
+}
+
+fn of_underwriting(refusal: &Refusal) -> Vec<u8> {
+    use Refusal as R;
+    match refusal {
+        R::NotCertified { id } => error("NotCertified(bytes32)", &[*id]),
+        R::ClusterExceeded { cluster, wanted, cap } => {
+            error("ClusterExceeded(bytes32,uint256,uint256)", &[*cluster, number(*wanted), number(*cap)])
+        }
+        R::ZeroCluster { id } => error("ZeroCluster(bytes32)", &[*id]),
+        R::ClusterIsSet { id, cluster } => error("ClusterIsSet(bytes32,bytes32)", &[*id, *cluster]),
+        R::CreditOutOfRange { most, got } => {
+            error("CreditOutOfRange(int256,int256)", &[signed(*most), signed(*got)])
+        }
+        R::ValidTooLong { most, valid_until } => two("ValidTooLong(uint256,uint256)", most.0, valid_until.0),
+        R::NotYetValid { valid_from, time } => two("NotYetValid(uint64,uint256)", valid_from.0, time.0),
+        R::NoLongerValid { valid_until, time } => two("NoLongerValid(uint64,uint256)", valid_until.0, time.0),
+        R::NonceUsed { least, got } => two("NonceUsed(uint256,uint256)", *least, *got),
+        R::CapsNotAscending { previous, next } => {
+            error("CapsNotAscending(bytes32,bytes32)", &[*previous, *next])
+        }
+        R::PostedTooSoon { product, least, time } => {
+            error("PostedTooSoon(bytes32,uint256,uint256)", &[*product, number(least.0), number(time.0)])
+        }
         // A refusal that no contract here knows: the comparison then fails on it.
         other => panic!("no error of the contracts is known for {other:?}"),
     }
@@ -229,6 +284,11 @@ fn three(signature: &str, a: impl Into<u128>, b: impl Into<u128>, c: impl Into<u
 
 fn number(value: impl Into<u128>) -> Word {
     U256::from(value.into()).into()
+}
+
+fn signed(value: i64) -> Word {
+    let size = U256::from(value.unsigned_abs());
+    if value < 0 { size.wrapping_neg() } else { size }.into()
 }
 
 fn address(account: &Address) -> Word {

@@ -3,7 +3,7 @@
 //! The generator of the twin proposes what mostly succeeds; refusals must agree as well, in name and arguments.
 
 use alloy::primitives::{Address, B256, U256};
-use breakwater_policy::ops::Op;
+use breakwater_policy::ops::{Ceded, Op};
 use breakwater_primitives::{Block, Time};
 use rand::rngs::SmallRng;
 use rand::{Rng, RngExt};
@@ -35,6 +35,7 @@ fn spoil_caller(op: &mut Op, users: &[Address], random: &mut SmallRng) {
         | Op::Buy { caller, .. }
         | Op::Lower { caller, .. }
         | Op::Cancel { caller, .. }
+        | Op::Split { caller, .. }
         | Op::TransferPolicy { caller, .. }
         | Op::Settle { caller, .. }
         | Op::SettleBatch { caller, .. }
@@ -55,7 +56,9 @@ fn spoil_caller(op: &mut Op, users: &[Address], random: &mut SmallRng) {
         | Op::ClaimRedeem { caller, .. }
         | Op::ClaimRecovery { caller, .. }
         | Op::ClaimQueuedRecovery { caller, .. }
-        | Op::TransferShares { caller, .. } => *caller = somebody,
+        | Op::TransferShares { caller, .. }
+        | Op::Signed { caller, .. }
+        | Op::Ceded { caller, .. } => *caller = somebody,
     }
 }
 
@@ -85,7 +88,7 @@ fn spoil_name(op: &mut Op, random: &mut SmallRng) {
         | Op::Overrule { id, .. }
         | Op::Release { id, .. }
         | Op::Extend { id, .. } => *id = other(*id, random),
-        Op::TransferPolicy { id, to, .. } => match random.random_range(0..2) {
+        Op::TransferPolicy { id, to, .. } | Op::Split { id, to, .. } => match random.random_range(0..2) {
             0 => *id = other(*id, random),
             _ => *to = Address::ZERO,
         },
@@ -121,6 +124,7 @@ fn spoil_name(op: &mut Op, random: &mut SmallRng) {
             _ => *request_id = other(*request_id, random),
         },
         Op::TransferShares { to, .. } => *to = Address::ZERO,
+        Op::Ceded { ceded, .. } => spoil_ceded_name(ceded, &mut |id| other(id, random)),
         _ => {}
     }
 }
@@ -131,6 +135,7 @@ fn spoil_amount(op: &mut Op, random: &mut SmallRng) {
     match op {
         Op::Buy { purchase, .. } => purchase.sum = amount,
         Op::Lower { new_sum, .. } => *new_sum = amount,
+        Op::Split { sum_off, .. } => *sum_off = amount,
         Op::Open { measured, .. } | Op::Revise { measured, .. } => match random.random_range(0..5) {
             0 => measured.base = 0,
             1 => measured.loss = measured.base + 1,
@@ -148,6 +153,35 @@ fn spoil_amount(op: &mut Op, random: &mut SmallRng) {
         | Op::RequestRedeem { shares, .. }
         | Op::TransferShares { shares, .. } => *shares = U256::from(amount),
         Op::RequestDeposit { assets, .. } => *assets = amount,
+        Op::Ceded { ceded, .. } => spoil_ceded_amount(ceded, amount),
+        _ => {}
+    }
+}
+
+/// Another incident, a pool that is none, nobody. Who is no treaty is not asked: nothing answers there.
+fn spoil_ceded_name(ceded: &mut Ceded, other: &mut impl FnMut(u64) -> u64) {
+    match ceded {
+        Ceded::MakeTreaty { cedant, .. } => *cedant = Address::with_last_byte(0x77),
+        Ceded::AttachTreaty { treaty, .. }
+        | Ceded::DetachTreaty { treaty, .. }
+        | Ceded::PayPremium { treaty, .. } => *treaty = Address::with_last_byte(0x77),
+        Ceded::TransferCollateral { to, .. } => *to = Address::ZERO,
+        Ceded::ClaimReturn { incident, .. } | Ceded::Recover { incident, .. } => *incident = other(*incident),
+        Ceded::DepositCollateral { .. } | Ceded::RedeemCollateral { .. } => {}
+    }
+}
+
+fn spoil_ceded_amount(ceded: &mut Ceded, amount: u128) {
+    match ceded {
+        Ceded::MakeTreaty { terms, .. } => match amount {
+            0 => terms.limit = 0,
+            _ => terms.notice = 1 << 31,
+        },
+        Ceded::DepositCollateral { assets, .. } => *assets = amount,
+        Ceded::RedeemCollateral { shares, .. } | Ceded::TransferCollateral { shares, .. } => {
+            *shares = U256::from(amount);
+        }
+        Ceded::Recover { amount: given, .. } => *given = amount,
         _ => {}
     }
 }

@@ -9,7 +9,7 @@ use alloy::sol_types::SolConstructor;
 use breakwater_bindings::artifact::{Artifact, Libraries};
 use breakwater_bindings::{
     AccessManager, Catalog, Factory, Incidents, Policies, PolicyDesk, Pool, PoolDesk, ProofRung,
-    TreatyFactory, Wording, gauges,
+    TreatyFactory, Underwriting, Wording, gauges,
 };
 use breakwater_policy::incident::Rung;
 use breakwater_policy::ops::{CURATOR, RUNGS, Scene, sample_configs, sample_products};
@@ -73,10 +73,14 @@ impl Stage {
             catalog: core.catalog,
             incidents: core.incidents,
             policies: core.policies,
+            treaties: core.treaties,
+            underwriting: core.underwriting,
             rungs: core.rungs.iter().copied().collect(),
             ..scene.deployment
         };
         scene.users = keys.keys().copied().collect();
+        // The factory's first creation was the code of all treaties.
+        scene.treaties = (2..).take(scene.treaties.len()).map(|nonce| core.treaties.create(nonce)).collect();
         let mut stage = Self {
             chain,
             catalog: core.catalog,
@@ -87,6 +91,7 @@ impl Stage {
             keys,
             domain,
         };
+        stage.name_committees();
         stage.list(&core);
         stage.make_pools(&core);
         stage.fill_purses();
@@ -148,7 +153,7 @@ impl Stage {
             .map(|config| {
                 salt += 1;
                 let call = Factory::createPoolCall {
-                    config: pool_config(&config),
+                    config: pool_config(&config, core.underwriting),
                     salt: B256::with_last_byte(salt),
                 };
                 let pool = chain.call(DEPLOYER, core.factory, &call).expect("the config is good");
@@ -164,10 +169,13 @@ impl Stage {
     fn fill_purses(&mut self) {
         let tranches: Vec<Address> =
             self.scene.pools.iter().flat_map(|(_, tranches, _)| tranches.to_vec()).collect();
+        let pools: Vec<Address> = self.scene.pools.iter().map(|(pool, _, _)| *pool).collect();
+        let treaties = self.scene.treaties.clone();
         for account in self.purses() {
             let mint = RefusingToken::mintCall { to: account, amount: U256::from(PURSE) };
             self.chain.call(account, self.asset, &mint).expect("anyone may mint");
-            for spender in tranches.iter().copied().chain([self.policies]) {
+            let spenders = [&tranches[..], &pools, &treaties, &[self.policies]].concat();
+            for spender in spenders {
                 let approve = RefusingToken::approveCall { spender, amount: U256::MAX };
                 self.chain.call(account, self.asset, &approve).expect("anyone may approve");
             }
@@ -182,6 +190,8 @@ struct Core {
     incidents: Address,
     policies: Address,
     factory: Address,
+    treaties: Address,
+    underwriting: Address,
     rungs: Vec<(Address, Rung)>,
 }
 
@@ -221,6 +231,7 @@ impl Core {
             contracts: rungs.iter().map(|(contract, _)| *contract).collect(),
             rungs: rungs.iter().map(|(_, rung)| *rung as u8).collect(),
         };
+        let underwriting = create("Underwriting", Underwriting::constructorCall { authority }.abi_encode());
         let idle = create("Idle", Vec::new());
         let treaties =
             create("TreatyFactory", TreatyFactory::constructorCall { catalog_: catalog }.abi_encode());
@@ -239,7 +250,7 @@ impl Core {
         let register = Catalog::wireCall { factory_: factory };
         chain.call(DEPLOYER, catalog, &register).expect("the deployer is admin");
         chain.call(DEPLOYER, incidents, &wire).expect("nothing was wired before");
-        Self { catalog, wording, incidents, policies, factory, rungs }
+        Self { catalog, wording, incidents, policies, factory, treaties, underwriting, rungs }
     }
 }
 
@@ -385,7 +396,7 @@ fn wording_gauge(info: &Catalog::GaugeInfo) -> Wording::GaugeInfo {
     Wording::GaugeInfo::abi_decode(&info.abi_encode()).expect("the same struct")
 }
 
-fn pool_config(config: &PoolConfig) -> Factory::PoolConfig {
+fn pool_config(config: &PoolConfig, underwriting: Address) -> Factory::PoolConfig {
     Factory::PoolConfig {
         asset: config.asset,
         curator: config.curator,
@@ -403,8 +414,8 @@ fn pool_config(config: &PoolConfig) -> Factory::PoolConfig {
         surgeSlope: config.surge_slope.get(),
         surgeMax: config.surge_max.get(),
         surgeHalfLife: config.surge_half_life as u32,
-        underwriting: Address::ZERO,
+        underwriting: if config.certified { underwriting } else { Address::ZERO },
         gate: Address::ZERO,
-        curatorFeeBps: 0,
+        curatorFeeBps: config.curator_fee.get() as u16,
     }
 }

@@ -4,15 +4,20 @@
 //! [`Generator::next`] looks at the world to propose something that mostly succeeds; what is refused is a finding of
 //! its own, because both sides must refuse it by the same name.
 
+mod certificates;
 mod ladder;
+mod losses;
 mod random;
 mod scene;
+mod treaties;
 
 use alloy_primitives::{Address, B256, U256};
 use breakwater_primitives::{Block, Time, Wad};
 
+pub use certificates::Signed;
 pub use random::Generator;
 pub use scene::{CURATOR, GUARDIAN, RUNGS, Scene, sample_configs, sample_gauges, sample_products};
+pub use treaties::Ceded;
 
 use crate::context::{Context, Effects};
 use crate::events::Log;
@@ -94,6 +99,12 @@ pub enum Op {
     Cancel {
         caller: Address,
         id: u64,
+    },
+    Split {
+        caller: Address,
+        id: u64,
+        sum_off: u128,
+        to: Address,
     },
     TransferPolicy {
         caller: Address,
@@ -219,6 +230,16 @@ pub enum Op {
         to: Address,
         shares: U256,
     },
+    /// What committees and governance say.
+    Signed {
+        caller: Address,
+        signed: Signed,
+    },
+    /// Treaties and recoveries.
+    Ceded {
+        caller: Address,
+        ceded: Ceded,
+    },
 }
 
 impl Op {
@@ -237,6 +258,7 @@ impl Op {
             | Self::Buy { caller, .. }
             | Self::Lower { caller, .. }
             | Self::Cancel { caller, .. }
+            | Self::Split { caller, .. }
             | Self::TransferPolicy { caller, .. }
             | Self::Settle { caller, .. }
             | Self::SettleBatch { caller, .. }
@@ -257,13 +279,20 @@ impl Op {
             | Self::ClaimRedeem { caller, .. }
             | Self::ClaimRecovery { caller, .. }
             | Self::ClaimQueuedRecovery { caller, .. }
-            | Self::TransferShares { caller, .. } => *caller,
+            | Self::TransferShares { caller, .. }
+            | Self::Signed { caller, .. }
+            | Self::Ceded { caller, .. } => *caller,
         }
     }
 
     /// Name of the variant.
     pub fn name(&self) -> String {
-        format!("{self:?}").split([' ', '{']).next().unwrap_or_default().to_owned()
+        let debug = match self {
+            Self::Ceded { ceded, .. } => format!("{ceded:?}"),
+            Self::Signed { signed, .. } => format!("{signed:?}"),
+            _ => format!("{self:?}"),
+        };
+        debug.split([' ', '{']).next().unwrap_or_default().to_owned()
     }
 
     /// Performs the operation; answers its logs.
@@ -284,6 +313,7 @@ impl Op {
             Self::Buy { purchase, .. } => world.buy(at, purchase).map(logs),
             Self::Lower { id, new_sum, .. } => world.lower(at, id, new_sum).map(logs),
             Self::Cancel { id, .. } => world.cancel(at, id).map(logs),
+            Self::Split { id, sum_off, to, .. } => world.split(at, id, sum_off, to).map(logs),
             Self::TransferPolicy { id, to, .. } => world.transfer_policy(at, id, to).map(logs),
             Self::Settle { id, incident, .. } => world.settle(at, id, incident).map(logs),
             Self::SettleBatch { ids, incident, .. } => world.settle_batch(at, &ids, incident).map(logs),
@@ -343,6 +373,8 @@ impl Op {
             Self::TransferShares { pool, layer, to, shares, .. } => {
                 world.transfer_shares(at, pool, layer, to, shares).map(logs)
             }
+            Self::Ceded { ceded, .. } => ceded.apply(world, at),
+            Self::Signed { signed, .. } => signed.apply(world, at),
             // All others were taken by `apply`.
             _ => Ok(Vec::new()),
         }

@@ -1,15 +1,17 @@
-//! A small market to play in: two gauges, a trigger, seven products, three pools.
+//! A small market to play in: two gauges, a trigger, seven products, four pools.
 
 use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, B256, U256, address, keccak256};
-use breakwater_primitives::{Block, Bps, DAY, Time, WAD, Wad};
+use breakwater_primitives::{Block, Bps, DAY, Time, WAD, Wad, YEAR};
 
-use super::{Clock, Op};
+use super::{Ceded, Clock, Op, Signed};
+use crate::certificates::{Certificate, Posting, VALIDITY_MAX};
 use crate::context::Context;
 use crate::incident::Rung;
 use crate::refusal::Refusal;
 use crate::terms::{Form, GAUGE_RUNGS, GaugeInfo, Kind, PoolConfig, Product};
+use crate::treaty::Terms;
 use crate::world::{Deployment, World};
 
 /// The curator of all sample pools.
@@ -25,6 +27,8 @@ pub const RUNGS: [(Address, Rung); 4] = [
 ];
 /// Who may send a great payout of the sample market to the assembly.
 pub const GUARDIAN: Address = address!("0x00000000000000000000000000000000000000c2");
+/// How many treaties may be made in a run.
+const TREATIES: usize = 48;
 /// Bits of the rungs of the sample trigger.
 const QUORUM: u8 = 8;
 /// One unit of the asset, six decimals.
@@ -41,6 +45,8 @@ pub struct Scene {
     pub gauges: Vec<(B256, GaugeInfo)>,
     /// Products by id.
     pub products: Vec<(B256, Product)>,
+    /// Accounts of treaties, in the order in which the factory makes them.
+    pub treaties: Vec<Address>,
     /// Accounts that buy, hold, invest and settle; the curator is none of them.
     pub users: Vec<Address>,
     /// Where everything begins.
@@ -64,6 +70,8 @@ impl Scene {
                 catalog: address!("0x00000000000000000000000000000000000000d1"),
                 incidents: address!("0x00000000000000000000000000000000000000d2"),
                 policies: address!("0x00000000000000000000000000000000000000d3"),
+                treaties: address!("0x00000000000000000000000000000000000000d4"),
+                underwriting: address!("0x00000000000000000000000000000000000000d5"),
                 dwell: 32,
                 quorum_window: 60,
                 assembly_window: 150,
@@ -75,6 +83,7 @@ impl Scene {
             pools: pools.collect(),
             products: products.into_iter().enumerate().map(|(i, terms)| (id("product", i), terms)).collect(),
             gauges,
+            treaties: (0..TREATIES as u8).map(|i| Address::left_padding_from(&[0x7e, i])).collect(),
             users,
             clock: Clock { time: Time(20_000 * DAY + 7), block: Block(20_000_000) },
         }
@@ -137,8 +146,81 @@ impl Scene {
         }
         let wait = self.pools.iter().map(|(_, _, config)| config.cooldown + 2 * config.epoch).max();
         let seconds = wait.unwrap_or(DAY);
+        self.treaties_of_opening(epoch, seconds, &mut ops);
+        self.certificates_of_opening(&mut ops);
         ops.push(Op::Pass { seconds, blocks: seconds / 12 });
         ops
+    }
+
+    /// Two treaties for the second pool: a quota share for a long time, which is short of collateral, and a
+    /// layer over the year's losses that soon ends. They begin when the opening is over.
+    fn treaties_of_opening(&self, passed: u64, wait: u64, ops: &mut Vec<Op>) {
+        let start = self.clock.time.plus(passed + wait);
+        let quota = Terms {
+            aggregate: false,
+            share: Bps::new(3_000),
+            premium: Bps::new(2_500),
+            attachment: 0,
+            limit: u128::MAX,
+            yearly_limit: u128::MAX,
+            start,
+            end: start.plus(2 * YEAR),
+            notice: 30 * DAY,
+        };
+        let layer = Terms {
+            aggregate: true,
+            share: Bps::new(5_000),
+            premium: Bps::new(1_000),
+            attachment: 2_000 * UNIT,
+            limit: 100_000 * UNIT,
+            yearly_limit: 50_000 * UNIT,
+            end: start.plus(40 * DAY),
+            notice: 10 * DAY,
+            ..quota
+        };
+        let mut next = self.treaties.iter().copied();
+        for (cedant, _, config) in self.pools.iter().skip(1).take(1) {
+            for terms in [quota, layer] {
+                let Some(treaty) = next.next() else { return };
+                let assets = if terms.aggregate { 20_000 * UNIT } else { 4_000 * UNIT };
+                let ceded = |caller, ceded| Op::Ceded { caller, ceded };
+                ops.push(ceded(config.curator, Ceded::MakeTreaty { treaty, cedant: *cedant, terms }));
+                for user in self.users.iter().take(3) {
+                    ops.push(ceded(*user, Ceded::DepositCollateral { treaty, assets }));
+                }
+                ops.push(ceded(config.curator, Ceded::AttachTreaty { pool: *cedant, treaty }));
+            }
+        }
+    }
+
+    /// Clusters of all products, and what the certified pools need to sell for a while. Limits wait two days, less
+    /// than caps.
+    fn certificates_of_opening(&self, ops: &mut Vec<Op>) {
+        let cluster = |i: usize| B256::with_last_byte(1 + (i % 3) as u8);
+        let signed = |signed| Op::Signed { caller: CURATOR, signed };
+        let mut products: Vec<(B256, u128)> = Vec::new();
+        for (i, (id, _)) in self.products.iter().enumerate() {
+            ops.push(signed(Signed::SetCluster { id: *id, cluster: cluster(i) }));
+            products.push((*id, 400_000 * UNIT));
+        }
+        products.sort_unstable();
+        // The opening has let an epoch pass.
+        let epoch = self.pools.iter().map(|(_, _, config)| config.epoch).max().unwrap_or(DAY);
+        let now = self.clock.time.plus(epoch);
+        let (valid_from, valid_until) = (now, now.plus(VALIDITY_MAX));
+        let certified = self.pools.iter().filter(|(_, _, config)| config.certified);
+        for (nonce, (pool, _, _)) in (1..).zip(certified) {
+            let clusters = (0..3).map(|i| (cluster(i), 500_000 * UNIT)).collect();
+            let (pool, products, leverage) = (*pool, products.clone(), 25_000);
+            let certificate =
+                Certificate { pool, leverage, products, clusters, nonce, valid_from, valid_until };
+            ops.push(signed(Signed::Certify { certificate }));
+        }
+        for (i, (product, _)) in products.iter().enumerate() {
+            let (product, nonce, floor_rate) = (*product, 1 + i as u64, WAD / 40);
+            let posting = Posting { product, floor_rate, nonce, valid_from, valid_until };
+            ops.push(signed(Signed::Post { posting }));
+        }
     }
 
     #[allow(clippy::type_complexity, reason = "a list of steps, each run once")]
@@ -245,7 +327,7 @@ pub fn sample_products(gauges: &[B256], asset: Address, registrant: Address) -> 
     vec![plain, instant, limited, bank, protocol, reported, custom]
 }
 
-/// Three pools: a plain one, a highly levered one, and one that a single incident can empty.
+/// Four pools: a plain one, a highly levered one, one under certificates, and one that a single incident can empty.
 pub fn sample_configs(asset: Address, curator: Address) -> Vec<PoolConfig> {
     let plain = PoolConfig {
         asset,
@@ -264,6 +346,8 @@ pub fn sample_configs(asset: Address, curator: Address) -> Vec<PoolConfig> {
         surge_slope: Wad::new(WAD * 2),
         surge_max: Wad::new(WAD * 3),
         surge_half_life: 3 * DAY,
+        curator_fee: Bps::new(0),
+        certified: false,
     };
     let levered = PoolConfig {
         epoch: DAY,
@@ -271,6 +355,7 @@ pub fn sample_configs(asset: Address, curator: Address) -> Vec<PoolConfig> {
         leverage: Bps::new(80_000),
         subordination: Bps::new(0),
         surplus: Bps::new(0),
+        curator_fee: Bps::new(1_500),
         ..plain.clone()
     };
     let fragile = PoolConfig {
@@ -278,9 +363,11 @@ pub fn sample_configs(asset: Address, curator: Address) -> Vec<PoolConfig> {
         cooldown: 2 * DAY,
         leverage: Bps::new(100_000),
         curator_share: Bps::new(1_000),
+        curator_fee: Bps::new(333),
         ..plain.clone()
     };
-    vec![plain, levered, fragile]
+    let certified = PoolConfig { certified: true, leverage: Bps::new(30_000), ..levered.clone() };
+    vec![plain, levered, certified, fragile]
 }
 
 fn deposit(caller: Address, pool: Address, layer: usize, assets: u128) -> Op {

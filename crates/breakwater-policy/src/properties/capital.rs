@@ -78,9 +78,9 @@ fn an_exit_leaves_what_exposure_needs_and_rolls() {
 fn the_subordination_holds_the_lower_layers() {
     // Junior and mezzanine must stay a quarter: of 4,000 that is 1,000, with 2,000 senior above them.
     let mut stage = Stage::with(|config| config.subordination = Bps::new(2_500), |_| {});
-    assert_eq!(stage.pool().exitable(3), Ok(4_000 * K));
+    assert_eq!(stage.pool().exitable(3, stage.time), Ok(4_000 * K));
     // After x has left: 2,000 - x = (4,000 - x) / 4.
-    assert_eq!(stage.pool().exitable(1), Ok(1_333_333_333));
+    assert_eq!(stage.pool().exitable(1, stage.time), Ok(1_333_333_333));
     let all = stage.pool().tranche(2).balance(CAROL);
     stage.act(CAROL).redeem(2, all).expect("hers");
     let locked = stage.pool().locked;

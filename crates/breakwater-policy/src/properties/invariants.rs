@@ -17,6 +17,7 @@ pub(super) fn check(world: &World) {
         check_exposure(pool);
         check_bookings(pool);
         check_shares(pool);
+        check_treaties(world, pool);
     }
     check_policies(world);
 }
@@ -38,8 +39,8 @@ fn check_exposure(pool: &Pool) {
 fn check_bookings(pool: &Pool) {
     for (incident, booking) in &pool.bookings {
         let charged: u128 = booking.charged.iter().sum();
-        assert_eq!(charged, booking.funded, "incident {incident}: what layers gave is what is funded");
-        assert!(booking.paid <= booking.funded, "incident {incident}: paid more than funded: {booking:?}");
+        assert_eq!(charged, booking.own(), "incident {incident}: what layers gave is what they bear");
+        assert!(booking.paid <= booking.cash(), "incident {incident}: paid more than held: {booking:?}");
         assert!(booking.paid <= booking.due, "incident {incident}: paid more than due: {booking:?}");
         for i in 0..4 {
             assert!(booking.charged[i] <= booking.limit[i], "incident {incident}: limit of layer {i}");
@@ -48,6 +49,24 @@ fn check_bookings(pool: &Pool) {
         assert_eq!(instant, booking.instant_paid, "incident {incident}: instant payments");
         let short = booking.funded < booking.need().expect("fits");
         assert!(!short || pool.shorts.contains(incident), "incident {incident} is short and not queued");
+    }
+}
+
+/// A treaty has what it says, never less than is locked, and sends at most its share of what is due.
+fn check_treaties(world: &World, pool: &Pool) {
+    for (address, treaty) in &pool.ceding.treaties {
+        let balance = world.ledger.balance(pool.config.asset, *address);
+        assert_eq!(balance, U256::from(treaty.assets + treaty.returns), "cash of treaty {address}");
+        assert!(treaty.encumbered() <= treaty.assets, "collateral of treaty {address}");
+        for incident in treaty.incidents() {
+            let cession = treaty.cession(incident).expect("listed");
+            let booking = pool.bookings.get(&incident).expect("only bookings are ceded");
+            let share = U256::from(booking.due) * treaty.terms.share.wide();
+            // What the curator bore of an instant payment was due when it was drawn.
+            let due = U256::from(cession.drawn) * U256::from(10_000u64);
+            assert!(due <= share || booking.instant_paid > 0, "treaty {address} in {incident}");
+            assert!(cession.drawn <= cession.covered && cession.claimed <= cession.returned);
+        }
     }
 }
 
@@ -117,7 +136,10 @@ pub(super) fn check_cover(market: &Market, from: usize) {
         let pool = market.world.pools.get(&holding.policy.pool).expect("it paid");
         let booking = pool.bookings.get(&incident).expect("it paid");
         let settlement = holding.settlements.get(&incident).expect("settled");
-        if booking.settled && booking.funded >= booking.need().expect("fits") {
+        let ledger = &market.world.ledger;
+        let frozen = booking.line.iter().any(|treaty| ledger.is_blocked(pool.config.asset, *treaty));
+        // What a treaty cannot send now is paid once it can.
+        if booking.settled && booking.funded >= booking.need().expect("fits") && !frozen {
             assert_eq!(settlement.paid, settlement.due, "policy {id} in incident {incident}: {booking:?}");
         }
         if !booking.settled {

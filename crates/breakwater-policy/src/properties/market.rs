@@ -54,7 +54,11 @@ impl Market {
         let mut market = Self {
             clock: scene.clock,
             source: Source(seed),
-            generator: Generator { users: scene.users.clone(), refusals: true },
+            generator: Generator {
+                users: scene.users.clone(),
+                refusals: true,
+                treaties: scene.treaties.clone(),
+            },
             made: world.pools.values().cloned().collect(),
             logs: Vec::new(),
             changes: Vec::new(),
@@ -98,6 +102,11 @@ impl Market {
             let policy_of = |id: u64| self.world.policies.get(id).expect("logged").policy;
             match log.event {
                 Event::Bought { policy, .. } => self.sums.push(policy.sum),
+                // Both have the same cover, so what was in force before is that of both.
+                Event::SplitOff { id, policy, .. } => {
+                    self.sums[id as usize - 1] -= policy.sum;
+                    self.sums.push(policy.sum);
+                }
                 Event::Lowered { id, sum, .. } => {
                     let before = self.sum_now(id);
                     let after = sum - policy_of(id).paid;

@@ -75,6 +75,8 @@ impl Stage {
             catalog: Address::with_last_byte(0xd1),
             incidents: Address::with_last_byte(0xd2),
             policies: Address::with_last_byte(0xd3),
+            treaties: Address::with_last_byte(0xd4),
+            underwriting: Address::with_last_byte(0xd5),
             dwell: 32,
             quorum_window: 60,
             assembly_window: 150,
@@ -162,6 +164,8 @@ impl Stage {
             deadline: self.time,
             to: owner,
             consented: false,
+            distributor: Address::ZERO,
+            fee: Bps::new(0),
         };
         let at = self.context(owner);
         self.world.buy(at, purchase)

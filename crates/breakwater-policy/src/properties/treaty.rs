@@ -1,7 +1,7 @@
 //! Treaties by hand, and that they never pay more than their share nor leave the layers short.
 
 use alloy_primitives::U256;
-use breakwater_primitives::{Bps, Time, YEAR};
+use breakwater_primitives::{Block, Bps, Time, YEAR};
 use proptest::prelude::*;
 
 use crate::treaty::{Terms, Treaty, counted};
@@ -28,8 +28,12 @@ fn funded(terms: Terms, assets: u128) -> Treaty {
     treaty
 }
 
+fn at(time: Time) -> (Time, Block) {
+    (time, Block(9))
+}
+
 fn encumber(treaty: &mut Treaty, incident: u64, loss: u128) -> u128 {
-    treaty.encumber(incident, START, START, loss).expect("small")
+    treaty.encumber(incident, at(START), START, loss).expect("small")
 }
 
 #[test]
@@ -64,7 +68,7 @@ fn a_year_has_one_limit_and_an_aggregate_one_layer() {
     assert_eq!(encumber(&mut treaty, 1, 600), 400);
     assert_eq!(encumber(&mut treaty, 2, 600), 300);
     let next = Time(START.0 + YEAR);
-    assert_eq!(treaty.encumber(3, next, next, 600), Ok(400));
+    assert_eq!(treaty.encumber(3, at(next), next, 600), Ok(400));
 
     let aggregate = Terms { aggregate: true, yearly_limit: 400, ..terms(8_000, 100, 500) };
     let mut treaty = funded(aggregate, 1_000);
@@ -79,11 +83,11 @@ fn a_year_has_one_limit_and_an_aggregate_one_layer() {
 fn the_term_decides() {
     let mut treaty = funded(terms(10_000, 0, 500), 1_000);
     let (end, free) = (treaty.terms.end, treaty.terms.free_from());
-    assert_eq!(treaty.encumber(1, START, Time(START.0 - 1), 10), Ok(0));
-    assert_eq!(treaty.encumber(1, end, end, 10), Ok(0));
-    assert_eq!(treaty.encumber(1, free, START, 10), Ok(0));
-    assert_eq!(treaty.encumber(1, Time(free.0 - 1), START, 10), Ok(10));
-    assert_eq!(treaty.encumber(1, free, Time(START.0 - 1), 20), Ok(0));
+    assert_eq!(treaty.encumber(1, at(START), Time(START.0 - 1), 10), Ok(0));
+    assert_eq!(treaty.encumber(1, at(end), end, 10), Ok(0));
+    assert_eq!(treaty.encumber(1, at(free), START, 10), Ok(0));
+    assert_eq!(treaty.encumber(1, at(Time(free.0 - 1)), START, 10), Ok(10));
+    assert_eq!(treaty.encumber(1, at(free), Time(START.0 - 1), 20), Ok(0));
     assert!(treaty.lets_out(free, true, false) && !treaty.lets_out(free, true, true));
     assert!(!treaty.lets_out(Time(free.0 - 1), true, false) && treaty.lets_out(START, false, true));
 }
