@@ -64,9 +64,10 @@ impl Booking {
         self.limit.iter().copied().map(U256::from).sum()
     }
 
-    /// What the pool can pay: cover that it sold beyond what it has is nobody's payout.
+    /// What the pool and its treaties can pay: cover that was sold beyond what they have is nobody's payout.
     pub fn payable(&self) -> u128 {
-        self.held().to_u128().map_or(self.reserved, |held| held.min(self.reserved))
+        let most = self.held().saturating_add(U256::from(self.ceded));
+        most.to_u128().map_or(self.reserved, |most| most.min(self.reserved))
     }
 }
 
@@ -479,6 +480,14 @@ mod tests {
         let (mut found, mut give) = (booking(10, [0, 10, 0, 0]), [15, 20, 30, 40]);
         keep_what_was_paid(&mut found, &mut give, 0).expect("small");
         assert_eq!(give, [15, 20, 30, 40]);
+    }
+
+    #[test]
+    fn a_pool_can_pay_what_it_held_and_what_its_treaties_cover() {
+        let found = Booking { reserved: 1_000, ..booking(0, [0; 4]) };
+        assert_eq!(found.payable(), 400);
+        assert_eq!(Booking { ceded: 500, ..found.clone() }.payable(), 900);
+        assert_eq!(Booking { ceded: 700, ..found }.payable(), 1_000);
     }
 
     #[test]
