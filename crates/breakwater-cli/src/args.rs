@@ -95,7 +95,7 @@ pub(crate) enum Scenario {
     Oracle,
     /// A grantee re-enters a treasury and takes 30 % of it; custom cover, told by three reporters
     Reentrancy,
-    /// An upgraded lending market loses 5 million; cover of positions, told by three reporters' nodes
+    /// An upgraded lending market loses 5 million; cover of positions, measured by three reporters' nodes
     Lending,
 }
 

@@ -262,7 +262,9 @@ fn an_upgraded_lending_market_loses_5_million_and_a_reinsurer_bears_its_layer() 
     let opened = play.one("opened");
     let (base, loss) = (dollars(9_000_000), dollars(5_000_000));
     assert_eq!((units(&opened["base"]), units(&opened["loss"])), (base, loss));
-    assert_eq!(play.all("measured").len(), 3, "each reporter measures for himself");
+    let listed = play.all("listed");
+    assert_eq!(listed.len(), 3, "each reporter's node measures for itself");
+    assert!(listed.iter().all(|listed| units(&listed["loss"]) == loss && units(&listed["base"]) == base));
     let lambda = loss * WAD / base;
     let (held, sums) = ([2_000_000, 1_000_000].map(dollars), [2_000_000, 500_000].map(dollars));
     let paid = [0, 1].map(|index| due(held[index] * loss / base, lambda, 10_000, 500, sums[index]));

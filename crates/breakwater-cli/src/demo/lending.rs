@@ -1,6 +1,6 @@
 //! Case study: a lending market is upgraded to code that never looks whether a transfer went through, and loses
-//! 5 million. The gauge's pins no longer hold, so no proof decides: three reporters' nodes measure by rule and sign,
-//! and a reinsurer bears its layer.
+//! 5 million. The gauge's pins no longer hold, so no proof decides: three reporters' nodes measure by
+//! rule, people sign, and a reinsurer bears its layer.
 
 use alloy::primitives::aliases::U40;
 use alloy::primitives::{Address, U256};
@@ -47,6 +47,7 @@ const UNNOTICED: u32 = 10;
 struct Play {
     stage: Stage,
     suppliers: Vec<Actor>,
+    reporters: Vec<Actor>,
     team: Actor,
     thief: Actor,
     market: Address,
@@ -64,7 +65,7 @@ pub(crate) async fn play(screen: &Screen) -> Result<Ending, Trouble> {
     let held = play.worth().await?;
     play.attack().await?;
     let left = play.worth().await?;
-    play.wait_until_paid().await?;
+    play.sign().await?;
     play.wait_until_paid().await?;
     play.stage.wait_until_settled().await?;
     play.stage.close().await?;
@@ -113,7 +114,8 @@ impl Play {
         }
         stage.nodes = nodes;
         stage.ready().await?;
-        let mut play = Self { stage, suppliers, team, thief, market, treaty, _signatures: signatures };
+        let mut play =
+            Self { stage, suppliers, reporters: three, team, thief, market, treaty, _signatures: signatures };
         play.supply().await?;
         Ok(play)
     }
@@ -205,7 +207,32 @@ impl Play {
         stage.told("attack", &text).await
     }
 
-    /// Blocks until the reporters have read, signed and posted, twice, and their word stood unchallenged, twice.
+    /// The nodes measure and list, since a machine cannot tell a migration from a theft; three people look and sign.
+    async fn sign(&mut self) -> Result<(), Trouble> {
+        for _ in 0..PAID_BY {
+            if self.stage.timeline.listed.len() >= self.reporters.len() {
+                break;
+            }
+            self.stage.block().await?;
+        }
+        let stage = &mut self.stage;
+        let mut listed = stage.timeline.listed.clone();
+        // The keeper is node 0, and reporters follow in the order of their addresses, as signatures must.
+        listed.sort_by_key(|(node, _)| *node);
+        let mut signed = Vec::new();
+        for (reporter, (_, report)) in self.reporters.iter().zip(&listed) {
+            signed.push((reporter.address(), reporters::sign(stage, reporter, report)?));
+        }
+        let Some((_, report)) = listed.first().filter(|_| signed.len() == self.reporters.len()) else {
+            return Err(Trouble::Unsettled { blocks: PAID_BY });
+        };
+        let post = reporters::post(report, &signed)?;
+        let (rung, _) = reporters::contracts(stage)?;
+        let text = "three people find that it is no migration, and sign what their nodes have listed";
+        stage.act(&self.reporters[0], "report", text, rung, &post, 0).await
+    }
+
+    /// Blocks until positions are signed and posted too, and the word of the reporters stood unchallenged, twice.
     async fn wait_until_paid(&mut self) -> Result<(), Trouble> {
         let insured = self.suppliers.iter().zip(SUPPLIERS).filter(|(_, (.., sum))| *sum > 0);
         let insured: Vec<Address> = insured.map(|(supplier, _)| supplier.address()).collect();

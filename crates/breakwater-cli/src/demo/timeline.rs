@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use alloy::primitives::{Address, B256, U256};
 use alloy::sol_types::{SolEvent, SolEventInterface};
 use breakwater_bindings::contracts::{CanaryRung, OracleRung, QuorumRung};
+use breakwater_bindings::eip712::LossReport;
 use breakwater_bindings::{Incidents, Policies, Pool};
 use breakwater_chain::{Head, Receipt};
 use breakwater_node::{Plan, Seen, TickReport};
@@ -81,6 +82,8 @@ pub(crate) struct Timeline {
     drawn: BTreeMap<U256, U256>,
     /// Sums insured by position account, units.
     insured: BTreeMap<Address, U256>,
+    /// Reports that nodes leave to people, by the number of the node.
+    pub(crate) listed: Vec<(usize, LossReport)>,
     /// Number and gas of our transactions, by what they did.
     pub(crate) gas: BTreeMap<&'static str, (u64, u64)>,
     /// Proof bytes of assertions and gas of the transactions that opened incidents.
@@ -117,6 +120,7 @@ impl Timeline {
             passed_on: U256::ZERO,
             drawn: BTreeMap::new(),
             insured: BTreeMap::new(),
+            listed: Vec::new(),
             gas: BTreeMap::new(),
             proofs: Vec::new(),
             sent: 0,
@@ -212,17 +216,18 @@ impl Timeline {
         }
     }
 
-    /// What the node of a reporter found.
-    pub(crate) fn reporter(&self, number: usize, report: &TickReport) {
+    /// What the node of a reporter found and leaves to people.
+    pub(crate) fn reporter(&mut self, number: usize, report: &TickReport) {
         for seen in &report.seen {
-            if let Seen::Measured { gauge, onset, reading, base, loss, .. } = seen {
-                let loss_in_words = self.loss(*gauge, *loss, *base);
-                let text = format!("reporter {number} reads block {reading}: {loss_in_words}");
+            if let Seen::Listed { report: listed, why, .. } = seen {
+                let loss = self.loss(listed.gauge, listed.loss, listed.base);
+                let text = format!("node {number} reads block {}: {loss}; unsigned: {why}", listed.reading);
                 let facts = json!({
-                    "gauge": gauge, "onset": onset, "reading": reading, "base": base.to_string(),
-                    "loss": loss.to_string(),
+                    "gauge": listed.gauge, "onset": listed.onset, "reading": listed.reading,
+                    "base": listed.base.to_string(), "loss": listed.loss.to_string(),
                 });
-                self.line(report.head, "measured", &text, facts);
+                self.line(report.head, "listed", &text, facts);
+                self.listed.push((number, listed.as_ref().clone()));
             }
         }
     }
