@@ -4,6 +4,7 @@
 
 mod artifacts;
 mod benchmarks;
+mod failures;
 mod long;
 mod mutants;
 mod review;

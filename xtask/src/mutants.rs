@@ -42,13 +42,13 @@ struct Table {
 }
 
 #[derive(Deserialize)]
-struct Mutant {
-    name: String,
-    file: String,
-    find: String,
+pub(crate) struct Mutant {
+    pub(crate) name: String,
+    pub(crate) file: String,
+    pub(crate) find: String,
     replace: String,
     /// Invariants and tests that must fail on this mutant.
-    kills: Vec<String>,
+    pub(crate) kills: Vec<String>,
 }
 
 /// What became of a mutant.
@@ -60,11 +60,8 @@ struct Row {
 /// Tries each mutant on what is to kill it and says in a line what came of it; fails if an expected kill is missing.
 pub(crate) fn run(options: &Options) -> Result<String> {
     tools::setup()?;
-    let path = tools::contracts().join("mutants.toml");
-    let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-    let table: Table = toml::from_str(&text).context("contracts/mutants.toml")?;
     let only = options.only.as_deref().unwrap_or_default();
-    let mutants: Vec<Mutant> = table.mutant.into_iter().filter(|mutant| mutant.name.contains(only)).collect();
+    let mutants: Vec<Mutant> = table()?.into_iter().filter(|mutant| mutant.name.contains(only)).collect();
     let tests = Tests::read()?;
     // What the copies begin with; in a tree that was tested it is there already.
     let mut files = BTreeSet::new();
@@ -75,6 +72,14 @@ pub(crate) fn run(options: &Options) -> Result<String> {
     let start = Instant::now();
     let rows = all(&mutants, &tests, options)?;
     report(&rows, start.elapsed().as_secs())
+}
+
+/// Every committed mutant.
+pub(crate) fn table() -> Result<Vec<Mutant>> {
+    let path = tools::contracts().join("mutants.toml");
+    let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    let table: Table = toml::from_str(&text).context("contracts/mutants.toml")?;
+    Ok(table.mutant)
 }
 
 /// Every mutant in its turn, `jobs` at a time.

@@ -4,13 +4,14 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{artifacts, benchmarks, long, steps, tidy, tools};
+use crate::{artifacts, benchmarks, failures, long, steps, tidy, tools};
 
 /// A named step of the test run.
 type Step = (&'static str, fn() -> Result<()>);
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     ("tidy", tidy::check),
+    ("failures", failures::check),
     ("rustfmt", || cargo(&["fmt", "--all", "--check"])),
     ("artifacts", artifacts::check),
     ("forge fmt", || steps::run("forge fmt", tools::foundry("forge")?.args(["fmt", "--check"]))),
