@@ -20,9 +20,12 @@ const TOLERANCE_PERCENT: f64 = 2.0;
 const BATCH: usize = 10;
 /// Sum of every policy, large enough that each second of its premium is several units.
 pub(crate) const SUM: u128 = 10_000_000_000;
-/// What underwriters and the curator add, so that a million policies find room.
-const SENIOR: u128 = 6_000_000_000_000_000;
-const JUNIOR: u128 = 3_000_000_000_000_000;
+/// What underwriters and the curator add, so that a million policies find room and junior alone bears half of what they
+/// cover: a layer more costs more, in a small book as in a large one.
+const SENIOR: u128 = 3_000_000_000_000_000;
+const JUNIOR: u128 = 9_000_000_000_000_000;
+/// Most exposure of each product.
+const CAP: u128 = 12_000_000_000_000_000;
 /// Days in which the book is bought, one policy a block, each in a second of its own.
 const BUYING: u64 = 16;
 /// Days to the expiry of what is measured.
@@ -259,7 +262,7 @@ impl Stage {
         let now = self.chain.clock().time;
         let request_id = now.epoch(config.epoch);
         for to in [CURATOR, self.scene.users[0], self.scene.users[2]] {
-            let mint = RefusingToken::mintCall { to, amount: U256::from(SENIOR) };
+            let mint = RefusingToken::mintCall { to, amount: U256::from(JUNIOR) };
             self.chain.call(to, self.asset, &mint).expect("anyone may mint");
         }
         for (caller, layer, assets) in [(CURATOR, 1, JUNIOR), (self.scene.users[2], 3, SENIOR)] {
@@ -273,7 +276,7 @@ impl Stage {
         let shares = self.chain.view(junior, &Tranche::balanceOfCall { account: CURATOR });
         let locked = self.chain.view(pool, &Pool::lockedCall {});
         self.must(&Op::Lock { caller: CURATOR, pool, shares: shares - locked });
-        let (cap, floor_rate) = (SENIOR * 2, Wad::new(20_000_000_000_000_000));
+        let (cap, floor_rate) = (CAP, Wad::new(20_000_000_000_000_000));
         for product in products.iter().copied() {
             self.must(&Op::SetProduct { caller: CURATOR, pool, product, cap, floor_rate });
         }
