@@ -198,6 +198,30 @@ contract AssemblyTest is Quorums {
 
     // ----- deciding -----
 
+    /// @dev With cold storage of the house, without the 21,000 of a transaction.
+    function test_gasOfADispute() public {
+        vm.cool(address(house));
+        _stake(alice, 1e18);
+        vm.snapshotGasLastCall("Assembly", "stake, again");
+        vm.cool(address(house));
+        house.begin(id);
+        vm.snapshotGasLastCall("Assembly", "begin");
+        vm.cool(address(house));
+        _commit(alice, 100);
+        vm.snapshotGasLastCall("Assembly", "commit");
+        _commit(bob, 40);
+        _toReveal();
+        vm.cool(address(house));
+        _reveal(alice, 100);
+        vm.snapshotGasLastCall("Assembly", "reveal");
+        _reveal(bob, 40);
+        _toEnd();
+        vm.cool(address(house));
+        house.close(id);
+        vm.snapshotGasLastCall("Assembly", "close, no pool");
+        assertEq(uint256(incidents.incident(id).status), uint256(Status.Final));
+    }
+
     function test_medianDecides() public {
         house.begin(id);
         _commit(alice, 100);

@@ -66,6 +66,16 @@ contract CanaryRungTest is TriggerFixture {
         return canaryRung.watch(trigger);
     }
 
+    /// @dev With cold storage of the rung and the canary, without the 21,000 of a transaction.
+    function test_gasOfAProbe() public {
+        _succeeds();
+        pass(1 hours);
+        vm.cool(address(canaryRung));
+        vm.cool(address(canary));
+        _succeeds();
+        vm.snapshotGasLastCall("CanaryRung", "probe that gets out");
+    }
+
     function _fails() private {
         assertFalse(canaryRung.probe(trigger));
     }

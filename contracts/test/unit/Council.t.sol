@@ -254,6 +254,30 @@ contract CouncilTest is Chamber {
 
     // ----- from vote to deed -----
 
+    /// @dev With cold storage of council and token, without the 21,000 of a transaction.
+    function test_gasOfAProposal() public {
+        Proposal memory p = _harmless("gas");
+        vm.cool(address(council));
+        vm.cool(address(bwr));
+        uint256 id = propose(p);
+        vm.snapshotGasLastCall("Governance", "propose");
+        vm.warp(council.proposalSnapshot(id) + 1);
+        vm.cool(address(council));
+        vm.cool(address(bwr));
+        vm.prank(whale);
+        council.castVote(id, FOR);
+        vm.snapshotGasLastCall("Governance", "castVote");
+        vm.warp(council.proposalDeadline(id) + 1);
+        vm.cool(address(council));
+        enqueue(p);
+        vm.snapshotGasLastCall("Governance", "queue");
+        vm.warp(council.proposalEta(id));
+        vm.cool(address(council));
+        execute(p);
+        vm.snapshotGasLastCall("Governance", "execute, one call");
+        assertState(id, IGovernor.ProposalState.Executed);
+    }
+
     function test_aProposalWaitsInTheTimelock() public {
         Proposal memory p = _harmless("waits");
         uint256 id = carry(p);

@@ -65,6 +65,21 @@ contract QuorumRungTest is Quorums {
         }
     }
 
+    /// @dev With cold storage of the rung and the reporters, without the 21,000 of a transaction.
+    function test_gasOfAReport() public {
+        vm.cool(address(quorum));
+        vm.cool(address(reporters));
+        uint256 id = open(LOSS);
+        vm.snapshotGasLastCall("QuorumRung", "post by three, opens an incident, no pool");
+        vm.cool(address(quorum));
+        challenge(lp, id, LOSS / 4);
+        vm.snapshotGasLastCall("QuorumRung", "challenge");
+        vm.cool(address(quorum));
+        vm.cool(address(reporters));
+        post(reportOf(id, ONSET + 10, LOSS / 2));
+        vm.snapshotGasLastCall("QuorumRung", "post by three, a revision");
+    }
+
     /// @dev One bond for many reports: each signer can back two with its bond, not three.
     function test_oneBondBacksNoThirdReport() public {
         open(LOSS);

@@ -45,6 +45,23 @@ contract SignalTest is Chamber {
         assertEq(_close(), 500);
     }
 
+    /// @dev With cold storage of the signal and the token, without the 21,000 of a transaction.
+    function test_gasOfAPoll() public {
+        vm.cool(address(signal));
+        vm.cool(address(bwr));
+        signal.open(product);
+        vm.snapshotGasLastCall("Governance", "open a poll");
+        vm.cool(address(signal));
+        vm.cool(address(bwr));
+        _cast(whale, 10_000);
+        vm.snapshotGasLastCall("Governance", "cast in a poll, first");
+        vm.cool(address(signal));
+        vm.cool(address(bwr));
+        _cast(delegate, -5000);
+        vm.snapshotGasLastCall("Governance", "cast in a poll");
+        assertEq(_close(), 500);
+    }
+
     function test_missingVotesCountForNoChange() public {
         signal.open(product);
         _cast(minnow, 10_000);

@@ -25,6 +25,13 @@ contract TreatyTest is TreatySetup {
         assertEq(treaty.totalAssets(), 1_000 * UNIT);
     }
 
+    /// @dev With cold storage of the treaty, without the 21,000 of a transaction.
+    function test_gas_of_collateral() public {
+        vm.cool(address(treaty));
+        _deposit(bob, 100 * UNIT);
+        vm.snapshotGasLastCall("Treaty", "deposit");
+    }
+
     function test_parts_are_rounded_down() public {
         _deposit(alice, 1_000 * UNIT);
         assertEq(_encumber(1, 100 * UNIT + 1), 0);

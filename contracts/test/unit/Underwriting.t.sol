@@ -270,6 +270,26 @@ contract UnderwritingTest is Committee {
 
     // ----- rates -----
 
+    /// @dev Signed by two of the committee, with cold storage, without the 21,000 of a transaction.
+    function test_gasOfWhatCommitteesSay() public {
+        vm.cool(address(under));
+        _certify(30_000, CAP);
+        vm.snapshotGasLastCall("Underwriting", "certify, first, one product and one cluster");
+        vm.warp(block.timestamp + 1 days);
+        vm.cool(address(under));
+        _certify(20_000, CAP / 2);
+        vm.snapshotGasLastCall("Underwriting", "certify, one product and one cluster");
+        vm.cool(address(under));
+        post(posting(PRODUCT, 0.02e18));
+        vm.snapshotGasLastCall("Underwriting", "post, first of a product");
+        vm.warp(block.timestamp + 1 days);
+        vm.cool(address(under));
+        post(posting(PRODUCT, 0.021e18));
+        vm.snapshotGasLastCall("Underwriting", "post");
+        (uint64 rate,) = under.floorRate(PRODUCT);
+        assertEq(rate, 0.021e18);
+    }
+
     function test_firstRateActsAtOnceAndIsStaleAfterItsValidity() public {
         (, bool fresh) = under.floorRate(PRODUCT);
         assertFalse(fresh);
