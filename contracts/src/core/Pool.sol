@@ -99,7 +99,7 @@ contract Pool is PoolBase, IPool, IPoolCapital {
         uint256 price = quote(product, sum, inception, expiry);
         // A portfolio pays for its other legs as well.
         if (premium < price) revert WrongPremium(price, premium);
-        _l.exposureEnds.add(_addToProduct(product, sum, inception, expiry), sum);
+        _l.exposureEnds.add(_addToProduct(product, sum, expiry), sum);
         // The sum was found to fit the capacity, and any exposure of 128 bits fits the word.
         uint256 exposure = uint256(_l.exposure) + sum;
         _l.exposure = exposure.toUint128();
@@ -120,7 +120,7 @@ contract Pool is PoolBase, IPool, IPoolCapital {
             if (i == sold) continue;
             // One after another, so that each limit is asked with what the legs before have taken of it.
             quote(legs[i], sum, inception, expiry);
-            _addToProduct(legs[i], sum, inception, expiry);
+            _addToProduct(legs[i], sum, expiry);
             emit LegAdded(legs[i], sum, inception, expiry);
         }
     }
@@ -543,13 +543,12 @@ contract Pool is PoolBase, IPool, IPoolCapital {
     }
 
     /// @dev Counts a sum in a product and its cluster; answers the day at which it stops counting.
-    function _addToProduct(bytes32 product, uint128 sum, uint64 inception, uint64 expiry)
-        private
-        returns (uint256 out)
-    {
+    function _addToProduct(bytes32 product, uint128 sum, uint64 expiry) private returns (uint256 out) {
         Exposure.Cover storage cover = _l.covers[product];
         cover.roll(block.timestamp);
-        out = cover.add(sum, inception, expiry);
+        // A portfolio counts from the waiting period of each leg on, though it begins with the longest of them: were it
+        // counted later, nothing that begins earlier could be sold until then.
+        out = cover.add(sum, block.timestamp + cover.waitingPeriod, expiry);
         _addToCluster(product, cover, sum, out);
     }
 

@@ -92,6 +92,7 @@ interface IPool {
         uint256 exposure
     );
     /// @notice A portfolio counts in one of its products beside that of `Sold`; the sum is not the pool's once more.
+    ///         Both name the portfolio's inception; every product counts it from its own waiting period on.
     event LegAdded(bytes32 indexed product, uint256 sum, uint256 inception, uint256 expiry);
     /// @notice A portfolio was lowered, cancelled or paid: so much less counts in a product beside that of
     ///         `ExposureReduced`.

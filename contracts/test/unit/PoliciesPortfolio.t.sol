@@ -335,6 +335,21 @@ contract PoliciesPortfolioTest is Fixture {
         policies.cancel(id);
     }
 
+    /// @dev A portfolio waits for the leg that waits longest; the others are sold alone all the same.
+    function test_portfolioDoesNotStopTheSaleOfItsLegs() public {
+        _buy(SUM);
+        for (uint256 i; i < products.length; ++i) {
+            buy(pool, products[i], bob, SUM);
+            assertEq(_exposure(i), 2 * SUM, "leg");
+        }
+        _buy(SUM);
+        assertEq(pool.state().exposure, 5 * SUM, "pool");
+        vm.warp(block.timestamp + 2 days);
+        for (uint256 i; i < products.length; ++i) {
+            assertEq(pool.inForce(products[i], block.timestamp), 3 * SUM, "in force");
+        }
+    }
+
     function test_portfolioIsLoweredAndCancelled() public {
         uint256 id = _cover();
         vm.warp(block.timestamp + 10 days);
