@@ -9,3 +9,4 @@ mod objections;
 #[path = "../support/mod.rs"]
 mod support;
 mod town;
+mod watching;
