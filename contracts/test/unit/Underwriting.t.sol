@@ -286,6 +286,7 @@ contract UnderwritingTest is Committee {
         vm.cool(address(under));
         post(posting(PRODUCT, 0.021e18));
         vm.snapshotGasLastCall("Underwriting", "post");
+        vm.warp(block.timestamp + 1 days);
         (uint64 rate,) = under.floorRate(PRODUCT);
         assertEq(rate, 0.021e18);
     }

@@ -6,7 +6,10 @@
 use alloy::primitives::{B256, U256, keccak256};
 use alloy::sol_types::SolValue;
 
-pub use structs::{CanaryTerms, Claims, Holding, LiquidationLog, OracleTerms, PinnedAccount, Sources};
+pub use structs::{
+    CanaryTerms, Claims, DepegTerms, Holding, LiquidationLog, OracleTerms, PinnedAccount, SeriesTerms,
+    Sources,
+};
 
 mod structs {
     // The macro writes one item for each Solidity item; the documentation is in the Solidity files.
@@ -52,6 +55,27 @@ mod structs {
             uint32 maxAge;
             uint32 grace;
             address sequencer;
+        }
+
+        struct DepegTerms {
+            Sources sources;
+            uint128 strike;
+            uint128 par;
+            uint128 base;
+            uint64 margin;
+            uint32 period;
+            uint32 maxGap;
+            Claims claims;
+        }
+
+        struct SeriesTerms {
+            Sources x;
+            Sources y;
+            uint64 start;
+            uint64 end;
+            uint32 maxGap;
+            uint128 base;
+            Claims claims;
         }
 
         struct LiquidationLog {
@@ -173,6 +197,10 @@ mod tests {
         assert_eq!(written::<Holding>(), declared(gauges, "Holding"));
         assert_eq!(written::<CanaryTerms>(), declared(canary, "CanaryTerms"));
         assert_eq!(written::<OracleTerms>(), declared(oracle, "OracleTerms"));
+        let depeg = include_str!("../../../contracts/src/interfaces/IFeedRung.sol");
+        let series = include_str!("../../../contracts/src/interfaces/ISeriesRung.sol");
+        assert_eq!(written::<DepegTerms>(), declared(depeg, "DepegTerms"));
+        assert_eq!(written::<SeriesTerms>(), declared(series, "SeriesTerms"));
         assert_eq!(written::<LiquidationLog>(), declared(oracle, "LiquidationLog"));
         assert_eq!(written::<Sources>(), declared(feed, "Sources"));
     }

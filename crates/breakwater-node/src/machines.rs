@@ -6,96 +6,11 @@
 
 use alloy::primitives::Address;
 use alloy::sol_types::SolValue;
+use breakwater_bindings::triggers::{CanaryTerms, DepegTerms, OracleTerms, SeriesTerms};
 
 /// How often what is healthy is written down while somebody is covered, seconds: holdings count as of the last
 /// healthy look.
 pub(crate) const REFRESH_S: u64 = 86_400;
-
-alloy::sol! {
-    struct Sources {
-        address[] feeds;
-        uint32 maxAge;
-        uint32 grace;
-        address sequencer;
-    }
-
-    struct Keeper {
-        address account;
-        bytes32 codeHash;
-    }
-
-    struct Holding {
-        uint8 account;
-        bool vyper;
-        bool nested;
-        uint8 offset;
-        uint16 width;
-        uint64 scale;
-        uint32 word;
-        bytes32 base;
-        bytes32 innerKey;
-    }
-
-    struct Claims {
-        Keeper keeper;
-        Holding holding;
-        bytes32 pin;
-        bytes32 pinned;
-    }
-
-    struct LiquidationLog {
-        address emitter;
-        bytes32[4] topics;
-        uint8 topicCount;
-        uint8 borrower;
-        uint8 seized;
-        uint8 repaid;
-        uint64 unitNum;
-        uint64 unitDen;
-    }
-
-    struct DepegTerms {
-        Sources sources;
-        uint128 strike;
-        uint128 par;
-        uint128 base;
-        uint64 margin;
-        uint32 period;
-        uint32 maxGap;
-        Claims claims;
-    }
-
-    struct SeriesTerms {
-        Sources x;
-        Sources y;
-        uint64 start;
-        uint64 end;
-        uint32 maxGap;
-        uint128 base;
-        Claims claims;
-    }
-
-    struct OracleTerms {
-        address watched;
-        Sources references;
-        uint64 tolerance;
-        uint32 period;
-        uint32 maxGap;
-        uint128 base;
-        uint128 debtUnit;
-        LiquidationLog log;
-        Claims claims;
-    }
-
-    struct CanaryTerms {
-        address canary;
-        address breaker;
-        uint64 gasLimit;
-        uint32 spacing;
-        uint128 base;
-        Claims claims;
-    }
-}
 
 /// A trigger under watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -273,6 +188,8 @@ pub(crate) fn about_canary(
 
 #[cfg(test)]
 mod tests {
+    use breakwater_bindings::triggers::{Claims, PinnedAccount};
+
     use super::*;
 
     const DEPEG: Kind = Kind::Depeg { period: 3_600, max_gap: 600 };
@@ -365,36 +282,21 @@ mod tests {
 
     #[test]
     fn terms_are_read_by_their_tag() {
-        let mut tag = [0; 32];
-        tag[..19].copy_from_slice(b"breakwater.canary/1");
         let canary = CanaryTerms {
             canary: Address::repeat_byte(1),
             breaker: Address::ZERO,
             gasLimit: 100_000,
             spacing: 7_200,
             base: 1,
-            claims: Claims {
-                keeper: Keeper { account: Address::ZERO, codeHash: Default::default() },
-                holding: Holding {
-                    account: 0,
-                    vyper: false,
-                    nested: false,
-                    offset: 0,
-                    width: 0,
-                    scale: 0,
-                    word: 0,
-                    base: Default::default(),
-                    innerKey: Default::default(),
-                },
-                pin: Default::default(),
-                pinned: Default::default(),
-            },
+            claims: Claims::mapping(
+                PinnedAccount { account: Address::ZERO, codeHash: Default::default() },
+                0,
+            ),
         };
-        let terms = (alloy::primitives::B256::new(tag), canary).abi_encode_params();
+        let mut terms = canary.encode();
         let read = Machine::read(&terms).map(|machine| machine.kind);
         assert_eq!(read, Some(Kind::Canary { gas: 100_000, spacing: 7_200 }));
-        tag[18] = b'2';
-        let other = [&tag[..], &terms[32..]].concat();
-        assert_eq!(Machine::read(&other), None);
+        terms[18] = b'2';
+        assert_eq!(Machine::read(&terms), None);
     }
 }

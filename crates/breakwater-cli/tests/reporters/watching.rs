@@ -3,11 +3,12 @@
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy::primitives::{Address, B256, U256, keccak256};
 use alloy::rpc::types::Filter;
-use alloy::sol_types::{SolEvent, SolValue};
-use breakwater_bindings::contracts::CanaryRung;
+use alloy::sol_types::{SolCall, SolConstructor, SolEvent, SolValue};
+use breakwater_bindings::contracts::{Canary, CanaryRung};
 use breakwater_bindings::demo::DemoToken;
+use breakwater_bindings::triggers::{CANARY_BIT, CanaryTerms, Claims, Holding, PinnedAccount};
 use breakwater_bindings::{Catalog, Incidents, Policies, Wording};
 
 use crate::support::author::creation_code;
@@ -16,40 +17,8 @@ use crate::support::stage::{DAY, DOLLAR, Stage, Who};
 use crate::town::{KEEPER, spawn};
 
 alloy::sol! {
-    struct PinnedAccount {
-        address account;
-        bytes32 codeHash;
-    }
-
-    struct Holding {
-        uint8 account;
-        bool vyper;
-        bool nested;
-        uint8 offset;
-        uint16 width;
-        uint64 scale;
-        uint32 word;
-        bytes32 base;
-        bytes32 innerKey;
-    }
-
-    struct Claims {
-        PinnedAccount keeper;
-        Holding holding;
-        bytes32 pin;
-        bytes32 pinned;
-    }
-
-    struct CanaryTerms {
-        address canary;
-        address breaker;
-        uint64 gasLimit;
-        uint32 spacing;
-        uint128 base;
-        Claims claims;
-    }
-
-    function fund(uint256 assets) external;
+    function deposit(uint256 assets, address receiver) external;
+    function redeem(uint256 shares, address receiver, address owner) external;
     function rebalance(address strategy, uint256 amount) external;
 }
 
@@ -81,14 +50,22 @@ impl Aviary {
         let mut stage = Stage::build();
         let arguments = (stage.asset, stage.address(Who::Deployer)).abi_encode();
         let vault = stage.create([creation_code("StrategyVault").to_vec(), arguments].concat());
-        let rung = stage.deployment().canary_rung;
-        let arguments = (vault, rung, U256::from(1_000), U256::from(10)).abi_encode();
-        let canary = stage.create([creation_code("VaultCanary").to_vec(), arguments].concat());
         let amount = U256::from(DOLLAR);
+        let out = redeemCall { shares: amount, receiver: Address::ZERO, owner: Address::ZERO };
+        let arguments = Canary::constructorCall {
+            target_: vault,
+            input_: out.abi_encode().into(),
+            // The second and the third word of the arguments are the canary's own address.
+            own: U256::from(0b110),
+            asset_: stage.asset,
+            least_: amount,
+            spends_: Address::ZERO,
+        };
+        let canary = stage.create([creation_code("Canary").to_vec(), arguments.abi_encode()].concat());
         let deployer = stage.address(Who::Deployer);
         stage.send(Who::Deployer, stage.asset, &DemoToken::mintCall { to: deployer, amount });
-        stage.send(Who::Deployer, stage.asset, &DemoToken::approveCall { spender: canary, value: amount });
-        stage.send(Who::Deployer, canary, &fundCall { assets: amount });
+        stage.send(Who::Deployer, stage.asset, &DemoToken::approveCall { spender: vault, value: amount });
+        stage.send(Who::Deployer, vault, &depositCall { assets: amount, receiver: canary });
         stage.gauge = list(&stage, vault, canary);
         stage.product = list_product(&stage);
         stage.open_for_business();
@@ -127,24 +104,9 @@ impl Aviary {
 }
 
 fn list(stage: &Stage, vault: Address, canary: Address) -> B256 {
-    let mut tag = [0; 32];
-    tag[..19].copy_from_slice(b"breakwater.canary/1");
-    let nowhere = Claims {
-        keeper: PinnedAccount { account: Address::ZERO, codeHash: B256::ZERO },
-        holding: Holding {
-            account: 0,
-            vyper: false,
-            nested: false,
-            offset: 0,
-            width: 0,
-            scale: 0,
-            word: 0,
-            base: B256::ZERO,
-            innerKey: B256::ZERO,
-        },
-        pin: B256::ZERO,
-        pinned: B256::ZERO,
-    };
+    // Custom cover may name no place of claims: the registrant is paid.
+    let nowhere = Claims::mapping(PinnedAccount { account: Address::ZERO, codeHash: B256::ZERO }, 0);
+    let nowhere = Claims { holding: Holding { width: 0, scale: 0, ..nowhere.holding }, ..nowhere };
     let terms = CanaryTerms {
         canary,
         breaker: Address::ZERO,
@@ -155,14 +117,13 @@ fn list(stage: &Stage, vault: Address, canary: Address) -> B256 {
     };
     let trigger = Catalog::Trigger {
         chainId: U256::from(31_337),
-        // Rung.Canary
-        rungs: 1 << 2,
+        rungs: CANARY_BIT,
         asset: stage.asset,
         subject: vault,
         selector: Default::default(),
         claims: B256::ZERO,
         threshold: 10_000_000_000_000_000,
-        terms: Bytes::from((B256::new(tag), terms).abi_encode_params()),
+        terms: terms.encode().into(),
     };
     let id = keccak256((keccak256("breakwater.trigger/1"), trigger.clone()).abi_encode_params());
     let same = CanaryRung::Trigger::abi_decode(&trigger.abi_encode()).unwrap();
