@@ -42,6 +42,11 @@ contract Spy {
         entry.limit[1] = held;
     }
 
+    /// @dev Of this one nothing is anybody else's.
+    function money() external view returns (uint256) {
+        return held;
+    }
+
     function count() external view returns (uint256) {
         return calls.length;
     }

@@ -276,7 +276,7 @@ contract Incidents is Registry, ReentrancyGuardTransient {
                 _void(below, next, true);
             } else {
                 if (dwells && !(proof && report && m.reading <= next.onset)) revert AlreadyDwelling(below);
-                if (m.reading > next.onset || ++passed > LOOK_BACK) {
+                if (m.reading > next.onset || ++passed == LOOK_BACK) {
                     revert OnsetTooEarly(m.onset, next.reading);
                 }
                 // What was decided of later blocks keeps no loss of earlier ones out.

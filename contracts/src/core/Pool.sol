@@ -55,6 +55,8 @@ contract Pool is PoolBase, IPool, IPoolCapital {
     uint256 private constant SENIOR = 3;
     /// @dev Payments accrue too, and must not hang on a contract that the curator chose.
     uint256 private constant LEVERAGE_GAS = 100_000;
+    /// @dev With less left, what comes after a failed call would fail too.
+    uint256 private constant ASSET_GAS = 100_000;
 
     address public immutable policies;
     address private immutable _desk;
@@ -300,6 +302,18 @@ contract Pool is PoolBase, IPool, IPoolCapital {
     /// @inheritdoc IPool
     function closedAt() external view returns (uint64) {
         return _l.closedAt;
+    }
+
+    /// @inheritdoc IPool
+    function money() external view returns (uint256 sum) {
+        address token = Terms.asset();
+        bytes memory data = abi.encodeCall(IERC20.balanceOf, (address(this)));
+        assembly ("memory-safe") {
+            // One word is read, however much is answered: what a pool's asset does must not stop other pools.
+            let ok := staticcall(ASSET_GAS, token, add(data, 32), mload(data), 0, 32)
+            if and(ok, gt(returndatasize(), 31)) { sum := mload(0) }
+        }
+        return Math.saturatingAdd(sum, _l.vault.mark);
     }
 
     /// @inheritdoc IPool

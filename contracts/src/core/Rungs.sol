@@ -111,6 +111,7 @@ abstract contract Rungs is IIncidents, ILadder, IExtensions, AccessManaged {
             address asset = IPool(pools[i]).asset();
             uint256 sum = openOn[rung][asset] + payable_ - before;
             (openOn[rung][asset], _counted[id][pools[i]]) = (sum, payable_);
+            emit Counted(id, pools[i], payable_);
             if (payable_ > before && sum > ceiling[rung][asset]) over = true;
         }
     }
@@ -148,10 +149,10 @@ abstract contract Rungs is IIncidents, ILadder, IExtensions, AccessManaged {
     }
 
     /// @dev What a pool can pay for an incident, and what its layers held when it booked it. Cover that a pool sold
-    ///      beyond what it has is nobody's payout.
+    ///      beyond what it has is nobody's payout; what another booking took from the layers may come to this one.
     function _payable(uint256 id, address pool) private view returns (uint256 most, uint256 held) {
         Booking memory b = IPool(pool).booking(id);
         held = uint256(b.limit[0]) + b.limit[1] + b.limit[2] + b.limit[3];
-        most = Math.min(b.reserved, held + b.ceded);
+        most = Math.min(b.reserved, Math.saturatingAdd(Math.max(held, IPool(pool).money()), b.ceded));
     }
 }

@@ -27,6 +27,8 @@ interface ILadder {
     event Overruled(uint256 indexed id, uint128 loss, uint64 dwellEnd);
     /// @notice A proof of the same blocks took the place of what the quorum had reported and nobody was paid for.
     event Outranked(uint256 indexed id);
+    /// @notice What `pool` can pay for an incident counts as `amount` towards the ceiling of its rung from now on.
+    event Counted(uint256 indexed id, address indexed pool, uint256 amount);
     /// @notice Its claims are over: it no longer counts towards the ceiling of its rung.
     event Uncounted(uint256 indexed id);
     /// @notice The payout is a great part of some pool: it waits once.

@@ -239,6 +239,10 @@ interface IPool {
     function locked() external view returns (uint256);
     function asset() external view returns (address);
     function closedAt() external view returns (uint64);
+    /// @notice All that is in the pool, whoever it belongs to, and its idle capital at its mark: no incident can pay
+    ///         more without treaties. Never reverts, whatever the asset does; an asset that does not answer counts as
+    ///         none.
+    function money() external view returns (uint256);
     /// @notice Who is asked whether an account may buy or deposit; zero: nobody.
     function gate() external view returns (address);
 }

@@ -380,12 +380,15 @@ contract LadderTest is LadderFixture {
         assertTrue(incidents.touched(gauge, time, time));
     }
 
-    function test_earlierLossesAreLookedForBehindAtMostEight() public {
-        for (uint64 i = 1; i < 9; ++i) {
+    /// @dev So that an edit of a policy finds the one that was put there among the eight that it looks at.
+    function test_earlierLossesAreLookedForBehindAtMostSeven() public {
+        for (uint64 i = 1; i < 8; ++i) {
             _finalProof(ONSET + 10 * i, ONSET + 10 * i + 1);
         }
-        openBy(Rung.Proof, gauge, ONSET + 4, ONSET + 6, 500);
-        _finalProof(ONSET + 90, ONSET + 91);
+        uint256 id = openBy(Rung.Proof, gauge, ONSET + 4, ONSET + 6, 500);
+        uint64 time = incidents.incident(id).onsetTime;
+        assertTrue(incidents.touched(gauge, time, time));
+        _finalProof(ONSET + 80, ONSET + 81);
         expectRevert(abi.encodeWithSelector(IIncidents.OnsetTooEarly.selector, ONSET, ONSET + 11));
         openBy(Rung.Proof, gauge, ONSET, ONSET + 2, 500);
     }

@@ -64,9 +64,10 @@ impl Booking {
         self.limit.iter().copied().map(U256::from).sum()
     }
 
-    /// What the pool and its treaties can pay: cover that was sold beyond what they have is nobody's payout.
-    pub fn payable(&self) -> u128 {
-        let most = self.held().saturating_add(U256::from(self.ceded));
+    /// What the pool, with `money` in it, and its treaties can pay: cover that was sold beyond what they have is
+    /// nobody's payout, and what another booking took from the layers may come to this one.
+    pub fn payable(&self, money: U256) -> u128 {
+        let most = self.held().max(money).saturating_add(U256::from(self.ceded));
         most.to_u128().map_or(self.reserved, |most| most.min(self.reserved))
     }
 }
@@ -485,9 +486,10 @@ mod tests {
     #[test]
     fn a_pool_can_pay_what_it_held_and_what_its_treaties_cover() {
         let found = Booking { reserved: 1_000, ..booking(0, [0; 4]) };
-        assert_eq!(found.payable(), 400);
-        assert_eq!(Booking { ceded: 500, ..found.clone() }.payable(), 900);
-        assert_eq!(Booking { ceded: 700, ..found }.payable(), 1_000);
+        assert_eq!(found.payable(U256::ZERO), 400);
+        assert_eq!(found.payable(U256::from(600)), 600);
+        assert_eq!(Booking { ceded: 500, ..found.clone() }.payable(U256::ZERO), 900);
+        assert_eq!(Booking { ceded: 700, ..found }.payable(U256::ZERO), 1_000);
     }
 
     #[test]

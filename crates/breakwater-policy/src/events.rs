@@ -92,6 +92,11 @@ pub enum Event {
     Outranked {
         id: u64,
     },
+    Counted {
+        id: u64,
+        pool: Address,
+        amount: u128,
+    },
     Uncounted {
         id: u64,
     },

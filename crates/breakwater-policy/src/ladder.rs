@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use alloy_primitives::{Address, B256, U256};
 use breakwater_primitives::{BPS, Block, Time};
 
-use crate::booking::{Booking, Claim};
+use crate::booking::Claim;
 use crate::context::{Context, Cx, Effects};
 use crate::events::Event;
 use crate::exposure::{add, take};
@@ -297,7 +297,7 @@ impl World {
                     return Err(Refusal::AlreadyDwelling { id: below });
                 }
                 passed += 1;
-                if overlaps || passed > LOOK_BACK {
+                if overlaps || passed == LOOK_BACK {
                     return Err(Refusal::OnsetTooEarly {
                         onset: measured.onset,
                         least: next.measured.reading,
@@ -396,9 +396,14 @@ impl World {
         let mut over = false;
         for address in self.pools_of(&gauge) {
             let pool = self.pools.get(&address).ok_or(Refusal::NotAPool { pool: address })?;
-            let payable = pool.bookings.get(&id).map_or(0, Booking::payable);
             let asset = pool.config.asset;
+            let money = self.ledger.balance(asset, address);
+            let payable = pool.bookings.get(&id).map_or(0, |booking| booking.payable(money));
+            if self.incidents.counted.get(&(id, address)).copied().unwrap_or_default() == payable {
+                continue;
+            }
             over |= self.incidents.count(id, rung, address, asset, payable)?;
+            cx.emit(self.terms.incidents, Event::Counted { id, pool: address, amount: payable });
         }
         if !over {
             return Ok(());
@@ -459,7 +464,8 @@ impl World {
         for pool in self.pools_of(gauge).into_iter().filter_map(|pool| self.pools.get(&pool)) {
             let Some(booking) = pool.bookings.get(&id) else { continue };
             let (payable, held) = sums.entry(pool.config.asset).or_default();
-            *payable += U256::from(booking.payable());
+            let money = self.ledger.balance(pool.config.asset, pool.address);
+            *payable += U256::from(booking.payable(money));
             *held += booking.held();
         }
         let heavy = U256::from(self.terms.heavy_bps);

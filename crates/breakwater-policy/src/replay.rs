@@ -9,11 +9,11 @@ use alloy_primitives::{Address, B256, U256};
 use breakwater_primitives::{MathError, U256Ext};
 use thiserror::Error;
 
-use crate::booking::{BookedProduct, Booking, fill};
+use crate::booking::{BookedProduct, fill};
 use crate::deposit::DepositState;
 use crate::events::{Event, Log};
 use crate::exposure::{Pending, add, take};
-use crate::incident::Rung;
+use crate::incident::Incident;
 use crate::policies::kept_rate;
 use crate::pool::Pool;
 use crate::price::Surge;
@@ -75,8 +75,6 @@ impl World {
             let window = log.product().and_then(|product| self.products.get(&product));
             let cluster = log.product().and_then(|product| self.market.clusters.get(&product));
             pool.apply(log, window.map_or(0, |terms| terms.report_window), cluster.copied())?;
-            let asset = pool.config.asset;
-            self.apply_count(log, asset)?;
         } else if emitter == self.terms.underwriting {
             self.apply_underwriting(log)?;
         } else if emitter == self.terms.treaties {
@@ -111,16 +109,11 @@ impl World {
         }
     }
 
-    /// What a pool booked counts towards the ceiling of the incident's rung.
-    fn apply_count(&mut self, log: &Log, asset: Address) -> Result<(), Refusal> {
-        let Event::Booked { incident: id, .. } = log.event else { return Ok(()) };
-        let Some(incident) = self.incidents.get(id) else { return Ok(()) };
-        let booking = self.pools.get(&log.emitter).and_then(|pool| pool.bookings.get(&id));
-        let payable = booking.map_or(0, Booking::payable);
-        if incident.rung != Rung::Proof && !incident.doubt.uncounted {
-            let rung = incident.rung;
-            self.incidents.count(id, rung, log.emitter, asset, payable)?;
-        }
+    /// What a pool can pay counts towards the ceiling of the incident's rung.
+    fn apply_count(&mut self, id: u64, pool: Address, amount: u128) -> Result<(), Refusal> {
+        let Incident { rung, .. } = *self.incidents.known(id)?;
+        let asset = self.pools.get(&pool).ok_or(Refusal::NotAPool { pool })?.config.asset;
+        self.incidents.count(id, rung, pool, asset, amount)?;
         Ok(())
     }
 
@@ -183,6 +176,7 @@ impl World {
                 self.leave(id)?;
             }
             Event::Overruled { id, loss, dwell_end } => self.incidents.apply_overruled(id, loss, dwell_end),
+            Event::Counted { id, pool, amount } => self.apply_count(id, pool, amount)?,
             Event::Uncounted { id } => self.leave(id)?,
             Event::Extended { id, opened_time, claims_end } => {
                 self.incidents.apply_extended(id, opened_time, claims_end);

@@ -197,6 +197,9 @@ fn ladder_event(event: IncidentsEvents) -> Option<Event> {
             Event::Overruled { id: id(e.id), loss: e.loss, dwell_end: Block(e.dwellEnd) }
         }
         IncidentsEvents::Outranked(e) => Event::Outranked { id: id(e.id) },
+        IncidentsEvents::Counted(e) => {
+            Event::Counted { id: id(e.id), pool: e.pool, amount: amount(e.amount) }
+        }
         IncidentsEvents::Uncounted(e) => Event::Uncounted { id: id(e.id) },
         IncidentsEvents::Delayed(e) => Event::Delayed { id: id(e.id), dwell_end: Block(e.dwellEnd) },
         IncidentsEvents::Extended(e) => Event::Extended {

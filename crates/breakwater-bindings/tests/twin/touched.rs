@@ -41,6 +41,7 @@ pub(crate) fn touched(scene: &Scene, log: &Log, parts: &mut BTreeSet<Part>) {
         | Event::Decided { id, .. }
         | Event::Overruled { id, .. }
         | Event::Outranked { id }
+        | Event::Counted { id, .. }
         | Event::Uncounted { id }
         | Event::Extended { id, .. }
         | Event::Delayed { id, .. }
