@@ -7,8 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::act::Act;
 
-const EXIT_CODES: &str =
-    "Exit status: 0 ok, 1 failure, 2 wrong usage, 3 an alert was hit, 4 only partial data.";
+const EXIT_CODES: &str = "Exit status: 0 ok, 1 failure, 2 wrong usage, 4 only partial data.";
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -24,13 +23,20 @@ pub(crate) struct Cli {
 #[derive(Debug, Args)]
 pub(crate) struct Global {
     /// Print JSON, one object a line where there are several
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Options of every command")]
     pub(crate) json: bool,
     /// When to use colour
-    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t = Color::Auto,
+        value_name = "WHEN",
+        help_heading = "Options of every command"
+    )]
     pub(crate) color: Color,
     /// Say more on stderr; twice for everything
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Options of every command")]
     pub(crate) verbose: u8,
 }
 
@@ -66,7 +72,7 @@ pub(crate) enum Command {
     },
     #[command(flatten)]
     Act(Act),
-    /// Cover bought, two attacks, losses proven and paid, books balanced; all on a local chain
+    /// Cover bought, two attacks or a case study, losses paid, books balanced; all on a local chain
     Demo(Demo),
     /// Play attack cases on a local chain and see what Breakwater proves and pays
     Replay {
@@ -181,7 +187,7 @@ pub(crate) struct Deploy {
 /// What a daemon does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Role {
-    /// Watches gauges, asserts, answers, finalises and settles
+    /// Watches gauges and triggers, asserts, opens, answers, finalises, settles, and keeps pools and products current
     Keeper,
     /// Measures what no proof decides, signs it, and posts it with the signatures of others
     Reporter,

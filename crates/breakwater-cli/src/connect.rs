@@ -36,7 +36,7 @@ pub(crate) fn unreadable(error: ChainError) -> Failure {
 
 /// The signer that the flags name.
 pub(crate) fn signer(wallet: &Wallet) -> Result<PrivateKeySigner, Failure> {
-    let more = "breakwater deploy --help, under --private-key, --keystore and --account";
+    let more = "the same command with --help, under --private-key, --keystore and --account";
     if let Some(key) = &wallet.private_key {
         // The text is a secret even when it is mistyped, so it is not repeated.
         return key.trim().parse().map_err(|_| {
@@ -87,7 +87,7 @@ fn password(wallet: &Wallet, of: &Path) -> Result<String, Failure> {
     let text = std::fs::read_to_string(file).map_err(|error| {
         Failure::usage(format!("cannot read the password file {}: {error}", file.display()))
             .right("a readable file with the password on its first line")
-            .more("breakwater deploy --help")
+            .more("the same command with --help, under --password-file")
     })?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }

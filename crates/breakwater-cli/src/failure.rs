@@ -88,10 +88,17 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     }
     let text = error.render().to_string();
     let wrong = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
-    let usage = error.get(ContextKind::Usage).map(|usage| one_line(&usage.to_string()));
-    let right = match usage {
-        Some(usage) => usage.trim_start_matches("Usage: ").to_owned(),
-        None => one_line(&crate::args::Cli::command().render_usage().to_string()),
+    let usage = match error.get(ContextKind::Usage) {
+        Some(usage) => Some(one_line(&usage.to_string())),
+        // A help that stands in for an error names the command that was begun.
+        None => text.lines().find(|line| line.starts_with("Usage: ")).map(one_line),
+    };
+    let right = match (error.kind(), usage) {
+        (_, Some(usage)) => usage,
+        (ErrorKind::InvalidValue | ErrorKind::ValueValidation, None) => {
+            "a value of the kind that --help tells for this flag".to_owned()
+        }
+        (_, None) => one_line(&crate::args::Cli::command().render_usage().to_string()),
     };
     let wrong = match error.kind() {
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "a command is missing",

@@ -44,7 +44,7 @@ alloy::sol! {
 /// What stakers do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Assess {
-    /// Open the case of a disputed incident; anybody may
+    /// Open the case of a disputed incident or a challenged trip; anybody may
     Begin(OfCase),
     /// Commit to a vote without showing it
     Commit(Commit),

@@ -79,6 +79,7 @@ pub(crate) struct Quote {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example: breakwater buy --product 0x… --sum 10000.5 --days 90 --account me --dry-run\n\
+    Several products under one sum: breakwater buy --portfolio 0x…,0x… --sum 10000.5 --account me --dry-run\n\
     Amounts are in whole units of the product's asset, times in UTC. Exactly the highest premium is approved."
 )]
 pub(crate) struct Buy {

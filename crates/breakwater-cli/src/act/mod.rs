@@ -106,7 +106,7 @@ pub(crate) enum Act {
     },
     /// Stand against a loss report with a bond
     Challenge(report::Challenge),
-    /// Votes of stakers on disputed losses
+    /// Votes of stakers on disputed losses and challenged trips
     Assess {
         #[command(subcommand)]
         command: assess::Assess,

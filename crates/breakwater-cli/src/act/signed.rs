@@ -183,7 +183,8 @@ pub(crate) struct Making {
 /// A message that others have made.
 #[derive(Debug, Args)]
 #[command(after_help = "Prints every field before it signs; the file then carries one signature more.\n\
-    Example: breakwater report countersign --message report.json --account me")]
+    Example: breakwater report countersign --message report.json --account me\n\
+    The same with certify, rate and trip in place of report.")]
 pub(crate) struct Countersign {
     /// File with the message; the signature is added to it
     #[arg(long, value_name = "FILE")]
@@ -195,7 +196,8 @@ pub(crate) struct Countersign {
 /// A message that enough have signed.
 #[derive(Debug, Args)]
 #[command(after_help = "Anybody may send it; the contract checks the signatures.\n\
-    Example: breakwater report post --message report.json --account me --dry-run")]
+    Example: breakwater report post --message report.json --account me --dry-run\n\
+    The same with certify, rate and trip in place of report.")]
 pub(crate) struct Post {
     /// File with the message and its signatures
     #[arg(long, value_name = "FILE")]
