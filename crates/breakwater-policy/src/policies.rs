@@ -8,6 +8,7 @@ use breakwater_primitives::{BPS, Block, Bps, DAY, Time, U256Ext, mul_div_ceil, m
 use crate::context::{Context, Cx, Effects};
 use crate::events::Event;
 use crate::exposure::take;
+use crate::holder;
 use crate::refusal::Refusal;
 use crate::sale::Reduction;
 use crate::terms::{Kind, Product};
@@ -162,16 +163,10 @@ impl World {
             let holding = world.editable(cx, id)?;
             let (policy, due) = (holding.policy, holding.due);
             let minimum = world.terms_of(&policy)?.min_sum;
-            let left = take(policy.sum, due)?.saturating_sub(sum_off);
-            for sum in [sum_off, left] {
-                if sum < minimum {
-                    return Err(Refusal::SumBelowMinimum { sum, minimum });
-                }
-            }
+            let (_, part) = holder::split(&policy, due, sum_off, minimum)?;
             if to.is_zero() {
                 return Err(Refusal::ZeroAddress);
             }
-            let part = split_off(&policy, sum_off)?;
             let new_id = world.apply_split(id, part, cx.block)?;
             cx.emit(world.terms.policies, Event::SplitOff { id, new_id, policy: part });
             world.move_policy(cx, new_id, Some(to))?;
@@ -388,15 +383,6 @@ impl World {
         cx.emit(self.terms.policies, Event::PolicyTransfer { from, to, id });
         Ok(())
     }
-}
-
-/// What leaves a policy with `sum_off` of its sum: floor(rate · sum off / sum) of its stream, and nothing that was paid.
-///
-/// # Errors
-/// Division by zero where the sum is zero, which a split is refused for.
-pub fn split_off(policy: &Policy, sum_off: u128) -> Result<Policy, Refusal> {
-    let stream_rate = mul_div_floor(policy.stream_rate, U256::from(sum_off), U256::from(policy.sum))?;
-    Ok(Policy { sum: sum_off, paid: 0, stream_rate, ..*policy })
 }
 
 /// ceil(rate · (new sum − due) / (sum − due)): what still streams after a lowering.
