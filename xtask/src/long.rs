@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
@@ -32,7 +32,7 @@ pub(crate) fn run() -> Result<usize> {
         part("mutants", "cargo xtask mutants", || {
             mutants::run(&mutants::Options { only: None, matrix: false, jobs: 1 })
         })?,
-        part("review", "cargo xtask review", review::run)?,
+        part("review", "cargo xtask review", || review::run(Duration::from_secs(review::CHECK_TIMEOUT_S)))?,
     ];
     fs::write(tools::root().join("docs/long-run.md"), page(&parts)?)?;
     Ok(parts.len())

@@ -14,6 +14,8 @@ mod test;
 mod tidy;
 mod tools;
 
+use std::time::Duration;
+
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
@@ -53,7 +55,11 @@ enum Task {
     Snapshots,
     /// Run Slither over the contracts and halmos over the arithmetic, compare with the committed answers and rewrite
     /// contracts/REVIEW.md.
-    Review,
+    Review {
+        /// What one symbolic check may take, in seconds, before it counts as timed out.
+        #[arg(long, default_value_t = review::CHECK_TIMEOUT_S)]
+        seconds: u64,
+    },
     /// Try each committed mutant on the invariants and tests that are to kill it.
     Mutants(mutants::Options),
 }
@@ -66,7 +72,7 @@ fn main() -> Result<()> {
         Task::Artifacts { check: true } => artifacts::check(),
         Task::Artifacts { check: false } => artifacts::write(),
         Task::Snapshots => test::snapshots(),
-        Task::Review => review::run().map(drop),
+        Task::Review { seconds } => review::run(Duration::from_secs(seconds)).map(drop),
         Task::Mutants(options) => mutants::run(&options).map(drop),
     }
 }

@@ -21,8 +21,8 @@ use crate::{steps, tools};
 const PACKAGES: [&str; 2] = ["slither-analyzer==0.11.6", "halmos==0.3.3"];
 /// What the solver may take for one path of a symbolic check, in seconds, before the check counts as timed out.
 const SOLVER_TIMEOUT_S: u32 = 60;
-/// What the whole check may take.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(600);
+/// What the whole check may take where nothing else is said, in seconds.
+pub(crate) const CHECK_TIMEOUT_S: u64 = 600;
 
 #[derive(Deserialize)]
 struct Answers {
@@ -54,16 +54,16 @@ struct Proof {
 }
 
 /// Runs both, rewrites `contracts/REVIEW.md` and says in a line what came of it; fails on an unanswered finding or a
-/// counterexample.
-pub(crate) fn run() -> Result<String> {
+/// counterexample. A symbolic check may take `limit`.
+pub(crate) fn run(limit: Duration) -> Result<String> {
     tools::setup()?;
     let environment = environment()?;
     let found = slither(&environment)?;
     let answers = answers()?;
     compare(&found, &answers)?;
-    let proofs = halmos(&environment)?;
+    let proofs = halmos(&environment, limit)?;
     let path = tools::contracts().join("REVIEW.md");
-    fs::write(&path, page(&found, &answers, &proofs)?)?;
+    fs::write(&path, page(&found, &answers, &proofs, limit)?)?;
     println!("wrote {}", path.display());
     if let Some(proof) = proofs.iter().find(|proof| !matches!(proof.outcome, PROVEN | TIMED_OUT)) {
         bail!("{} is not proven: {}", proof.name, proof.outcome);
@@ -193,7 +193,7 @@ const TIMED_OUT: &str = "timed out";
 const REFUTED: &str = "refuted";
 
 /// Every symbolic check on its own, so that none takes the time of another.
-fn halmos(environment: &Path) -> Result<Vec<Proof>> {
+fn halmos(environment: &Path, limit: Duration) -> Result<Vec<Proof>> {
     let project = tempfile::tempdir()?;
     // A project of the symbolic tests alone, because halmos compiles all tests of the one it is given.
     for part in ["src", "node_modules", "tools", "foundry.toml"] {
@@ -215,7 +215,7 @@ fn halmos(environment: &Path) -> Result<Vec<Proof>> {
         halmos.args(["--solver-timeout-assertion", &timeout.to_string(), "--loop", "8", "--no-status"]);
         halmos.arg("--json-output").arg(&report);
         let start = Instant::now();
-        let outcome = match steps::capture_within("halmos", &mut halmos, CHECK_TIMEOUT)? {
+        let outcome = match steps::capture_within("halmos", &mut halmos, limit)? {
             None => TIMED_OUT,
             Some(output) => {
                 let read = fs::read_to_string(&report).ok().and_then(|text| serde_json::from_str(&text).ok());
@@ -272,7 +272,12 @@ fn outcome(report: &Value) -> Option<&'static str> {
 }
 
 /// `contracts/REVIEW.md`.
-fn page(found: &BTreeMap<String, Check>, answers: &[Answer], proofs: &[Proof]) -> Result<String> {
+fn page(
+    found: &BTreeMap<String, Check>,
+    answers: &[Answer],
+    proofs: &[Proof],
+    limit: Duration,
+) -> Result<String> {
     let total: usize = found.values().flat_map(|check| check.places.values()).sum();
     let mut text = format!(
         "# What the tools find\n\n\
@@ -307,7 +312,7 @@ fn page(found: &BTreeMap<String, Check>, answers: &[Answer], proofs: &[Proof]) -
          proven nor refuted; what it says is tested by samples alone.\n\n\
          | check | result | s |\n|---|---|---:|\n",
         proofs.len(),
-        CHECK_TIMEOUT.as_secs(),
+        limit.as_secs(),
     )?;
     for proof in proofs {
         writeln!(text, "| `{}` | {} | {:.0} |", proof.name, proof.outcome, proof.seconds)?;
