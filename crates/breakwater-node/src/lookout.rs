@@ -89,8 +89,9 @@ impl Keeper {
         }
         let mut plans = Vec::new();
         match machine.kind {
-            Kind::Depeg { .. } => plans.extend(self.look_at_feed(trigger, machine, need, head).await?),
-            Kind::Oracle { .. } => plans.extend(self.look_at_oracle(trigger, machine, need, head).await?),
+            Kind::Depeg { .. } | Kind::Oracle { .. } => {
+                plans.extend(self.look_at_run(trigger, machine, need, head).await?);
+            }
             Kind::Series { .. } => plans.extend(self.look_at_series(trigger, machine, need, head).await?),
             Kind::Canary { gas, spacing } => {
                 let probe = CANARY_GAS + gas.saturating_mul(64) / 63;
@@ -117,7 +118,8 @@ impl Keeper {
         need
     }
 
-    async fn look_at_feed(
+    /// The feed rung and the oracle rung keep the same runs; only what they say of a look differs.
+    async fn look_at_run(
         &self,
         trigger: B256,
         machine: Machine,
@@ -135,37 +137,17 @@ impl Keeper {
         };
         let look = FeedRung::pokeCall { trigger }.abi_encode();
         let Some(trial) = self.attempt(machine.rung, &look, head).await? else { return Ok(None) };
-        let Some(seen) = trial.find::<FeedRung::Observed>(machine.rung) else { return Ok(None) };
-        let r = seen.run;
-        let after = Run { since: r.since, live: r.live, elapsed: r.elapsed, last: r.last, ..before };
+        let told = if matches!(machine.kind, Kind::Oracle { .. }) {
+            let seen = trial.find::<OracleRung::Observed>(machine.rung);
+            seen.map(|seen| (seen.run.since, seen.run.live, seen.run.elapsed, seen.run.last))
+        } else {
+            let seen = trial.find::<FeedRung::Observed>(machine.rung);
+            seen.map(|seen| (seen.run.since, seen.run.live, seen.run.elapsed, seen.run.last))
+        };
+        let Some((since, live, elapsed, last)) = told else { return Ok(None) };
+        let after = Run { since, live, elapsed, last, ..before };
         let act = about_run(machine.kind, &before, &after, need, head.timestamp());
         let open = FeedRung::openCall { trigger }.abi_encode();
-        self.act(trigger, machine, act, (look, open), (before.last, FEEDS_GAS), head).await
-    }
-
-    async fn look_at_oracle(
-        &self,
-        trigger: B256,
-        machine: Machine,
-        need: Need,
-        head: &Head,
-    ) -> Result<Option<Plan>, NodeError> {
-        let r = ask(&self.endpoints, head, machine.rung, &OracleRung::runCall { trigger }).await?;
-        let before = Run {
-            onset_time: r.onsetTime,
-            since: r.since,
-            last: r.last,
-            live: r.live,
-            elapsed: r.elapsed,
-            has_incident: !r.incident.is_zero(),
-        };
-        let look = OracleRung::pokeCall { trigger }.abi_encode();
-        let Some(trial) = self.attempt(machine.rung, &look, head).await? else { return Ok(None) };
-        let Some(seen) = trial.find::<OracleRung::Observed>(machine.rung) else { return Ok(None) };
-        let r = seen.run;
-        let after = Run { since: r.since, live: r.live, elapsed: r.elapsed, last: r.last, ..before };
-        let act = about_run(machine.kind, &before, &after, need, head.timestamp());
-        let open = OracleRung::openCall { trigger }.abi_encode();
         self.act(trigger, machine, act, (look, open), (before.last, FEEDS_GAS), head).await
     }
 
