@@ -199,15 +199,9 @@ impl Play {
             threshold: breakwater_primitives::WAD / 20,
             terms: terms.encode().into(),
         };
-        self.trigger = stage.market.list_trigger(&mut stage.local, trigger.clone()).await?;
         let unit = Unit::proven("the loans", SYMBOL, DECIMALS).by(Decider::Feed);
-        stage.timeline.gauge(self.trigger, unit);
-        let trigger = OracleRung::Trigger::abi_decode(&trigger.abi_encode()).map_err(|error| {
-            LocalError::Missing { what: format!("one struct for both contracts: {error}") }
-        })?;
-        let enrol = OracleRung::enrolCall { trigger };
         let rung = stage.market.deployment.oracle_rung;
-        stage.local.run(&self.watcher, Call::to("enrolling", rung, &enrol)).await?;
+        self.trigger = stage.trigger(&self.watcher, trigger, rung, unit).await?;
         let offer = Offer {
             gauge: self.trigger,
             kind: Kind::Oracle,

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use alloy::primitives::{Address, B256, Bytes, U64, U256, keccak256};
 use alloy::rpc::types::{TransactionReceipt, TransactionRequest};
-use alloy::sol_types::SolCall;
+use alloy::sol_types::{SolCall, SolValue};
+use breakwater_bindings::Catalog;
+use breakwater_bindings::contracts::CanaryRung;
 use breakwater_bindings::demo::DemoToken;
 use breakwater_bindings::triggers::PinnedAccount;
 use breakwater_chain::Receipt;
@@ -15,7 +17,7 @@ use breakwater_prove::compiler::{CompileOptions, compile_blocking};
 use crate::books::Books;
 use crate::demo::timeline::{Timeline, Unit};
 use crate::keeper::LocalKeeper;
-use crate::local::{Actor, Call, Genesis, Local};
+use crate::local::{Actor, Call, Genesis, Local, LocalError};
 use crate::market::{Cast, Ladder, Market, Offer, Setup};
 use crate::style::{Screen, cents, grouped};
 use crate::trouble::Trouble;
@@ -147,6 +149,23 @@ impl Stage {
         self.timeline.gauge(gauge, unit);
         self.told("gauge", &text).await?;
         Ok(gauge)
+    }
+
+    /// Lists a trigger and makes it known to the machine rung that reads its terms; every such rung enrols alike.
+    pub(crate) async fn trigger(
+        &mut self,
+        watcher: &Actor,
+        trigger: Catalog::Trigger,
+        rung: Address,
+        unit: Unit,
+    ) -> Result<B256, Trouble> {
+        let id = self.market.list_trigger(&mut self.local, trigger.clone()).await?;
+        self.timeline.gauge(id, unit);
+        let trigger = CanaryRung::Trigger::abi_decode(&trigger.abi_encode()).map_err(|error| {
+            LocalError::Missing { what: format!("one struct for both contracts: {error}") }
+        })?;
+        self.local.run(watcher, Call::to("enrolling", rung, &CanaryRung::enrolCall { trigger })).await?;
+        Ok(id)
     }
 
     /// Lists terms and has the pool offer them; returns when they are sold.

@@ -3,7 +3,7 @@
 
 use alloy::hex;
 use alloy::primitives::{Address, B256, U256};
-use alloy::sol_types::{SolCall, SolConstructor, SolError, SolEvent, SolValue};
+use alloy::sol_types::{SolCall, SolConstructor, SolError, SolEvent};
 use breakwater_bindings::Catalog;
 use breakwater_bindings::contracts::{Canary, CanaryRung, Policies, Salvage};
 use breakwater_bindings::demo::{DemoSavings, DemoSavingsV2, DemoToken, UpgradableProxy};
@@ -151,15 +151,9 @@ impl Play {
             threshold: breakwater_primitives::WAD / 20,
             terms: terms.encode().into(),
         };
-        self.trigger = stage.market.list_trigger(&mut stage.local, trigger.clone()).await?;
         let unit = Unit::proven("the savings", SYMBOL, DECIMALS).by(Decider::Canary);
-        stage.timeline.gauge(self.trigger, unit);
-        let trigger = CanaryRung::Trigger::abi_decode(&trigger.abi_encode()).map_err(|error| {
-            LocalError::Missing { what: format!("one struct for both contracts: {error}") }
-        })?;
-        let enrol = CanaryRung::enrolCall { trigger };
         let rung = stage.market.deployment.canary_rung;
-        stage.local.run(&self.watcher, Call::to("enrolling", rung, &enrol)).await?;
+        self.trigger = stage.trigger(&self.watcher, trigger, rung, unit).await?;
         // Before a first success nothing is sold.
         self.probe().await?;
         let offer = Offer {
