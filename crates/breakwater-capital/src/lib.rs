@@ -1,0 +1,13 @@
+//! The capital engine: how much a pool must hold, and what each cover costs it.
+//!
+//! A [`Portfolio`] says what can go wrong, how large it gets, what depends on what, and who bears it.
+//! The crate is pure: the same portfolio, options and seed give the same digits on every machine, at any number of
+//! threads and in any number of processes.
+//! It knows no clock, file, network or randomness but the seed it is handed.
+//!
+//! Amounts are `f64` in the portfolio's own unit, for they are expectations of a model and not money; what leaves for
+//! a contract is rounded to integers where it leaves.
+
+pub mod portfolio;
+
+pub use portfolio::Portfolio;
