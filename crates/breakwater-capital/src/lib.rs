@@ -8,6 +8,8 @@
 //! Amounts are `f64` in the portfolio's own unit, for they are expectations of a model and not money; what leaves for
 //! a contract is rounded to integers where it leaves.
 
+pub mod fault;
 pub mod portfolio;
 
+pub use fault::Fault;
 pub use portfolio::Portfolio;
