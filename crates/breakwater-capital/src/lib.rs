@@ -10,6 +10,8 @@
 
 pub mod fault;
 pub mod portfolio;
+pub mod severity;
+pub mod special;
 
 pub use fault::Fault;
 pub use portfolio::Portfolio;
