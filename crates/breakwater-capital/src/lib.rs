@@ -8,10 +8,21 @@
 //! Amounts are `f64` in the portfolio's own unit, for they are expectations of a model and not money; what leaves for
 //! a contract is rounded to integers where it leaves.
 
+pub mod alias;
+pub mod example;
 pub mod fault;
+pub mod flat;
+pub mod histogram;
+pub mod measure;
+pub mod model;
 pub mod portfolio;
+pub mod quantiles;
+pub mod rng;
 pub mod severity;
+pub mod simulate;
 pub mod special;
+pub mod tail;
 
 pub use fault::Fault;
+pub use model::Model;
 pub use portfolio::Portfolio;

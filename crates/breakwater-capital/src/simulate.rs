@@ -1,0 +1,383 @@
+//! The run: blocks of years over threads or processes, merged in their order.
+//!
+//! A block is simulated from its own stream and reduced to a [`Partial`]; partials of consecutive blocks make a
+//! [`Batch`], which is what a worker process sends back; a [`Merger`] takes batches in order. Nothing in it depends on
+//! who simulated which block, so the digits do not either.
+
+use std::sync::{
+    Mutex,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    histogram::{Bin, Histogram},
+    rng::{Purpose, Stream},
+    tail::{Claim, Row, Tail, keep},
+};
+
+/// Years of a block.
+pub const BLOCK: usize = 2048;
+/// Blocks between two prunings of the tail, and of a batch.
+pub const BATCH: u64 = 64;
+/// Share of years in the tail whose claims are kept.
+pub const TAIL: f64 = 0.01;
+
+/// Places of the variables every engine reports; treaties follow, then surplus and tranches of each pool.
+pub mod variable {
+    /// Sum of all claims of the year.
+    pub const GROSS: usize = 0;
+    /// What treaties leave of it.
+    pub const NET: usize = 1;
+    /// The year's largest event, gross.
+    pub const LARGEST: usize = 2;
+    /// The first treaty's recovery.
+    pub const TREATIES: usize = 3;
+}
+
+/// Years that were simulated together.
+#[derive(Debug, Default)]
+pub struct Block {
+    /// How many.
+    pub years: usize,
+    /// Their weights; empty where all are one.
+    pub weights: Vec<f64>,
+    /// For each variable, its amount in each year.
+    pub values: Vec<Vec<f64>>,
+}
+
+/// Something that simulates years.
+pub trait Engine: Sync {
+    /// What it remembers of a block: at least the claims.
+    type Scratch: Default + Send;
+
+    /// The purpose of its random streams.
+    fn purpose(&self) -> Purpose;
+
+    /// Simulates a block: fills `block.values`, which come in as zeros, and `block.weights` if it weighs years.
+    fn simulate(&self, stream: &mut Stream, scratch: &mut Self::Scratch, block: &mut Block);
+
+    /// The claims of a year of the block just simulated.
+    fn claims(&self, scratch: &Self::Scratch, year: usize, out: &mut Vec<Claim>);
+
+    /// What the years whose claims are kept are ranked by.
+    fn key(&self) -> usize {
+        variable::GROSS
+    }
+}
+
+/// What is to be simulated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Years, at least one.
+    pub years: u64,
+    /// Seed of all streams.
+    pub seed: u64,
+    /// Number of variables.
+    pub variables: usize,
+    /// Number of products.
+    pub products: usize,
+    /// Number of clusters.
+    pub clusters: usize,
+}
+
+impl Plan {
+    /// How many blocks there are; the last may be shorter.
+    pub fn blocks(&self) -> u64 {
+        self.years.div_ceil(BLOCK as u64)
+    }
+
+    /// How many batches there are.
+    pub fn batches(&self) -> u64 {
+        self.blocks().div_ceil(BATCH)
+    }
+
+    fn block_years(&self, block: u64) -> usize {
+        (self.years - block * BLOCK as u64).min(BLOCK as u64) as usize
+    }
+}
+
+/// Sums of one variable over a block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sums {
+    /// Of weight times amount.
+    pub first: f64,
+    /// Of weight times squared amount.
+    pub second: f64,
+    /// Of squared weight times squared amount.
+    pub weighted: f64,
+    /// Of squared weight times amount.
+    pub cross: f64,
+}
+
+/// A block, reduced.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Partial {
+    /// Its years.
+    pub years: usize,
+    /// Sum of weights.
+    pub weight: f64,
+    /// Sum of squared weights.
+    pub weight_square: f64,
+    /// By variable.
+    pub sums: Vec<Sums>,
+    /// Its worst years.
+    pub rows: Vec<Row>,
+}
+
+/// Consecutive blocks, reduced.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Batch {
+    /// Which batch of the plan.
+    pub index: u64,
+    /// Its blocks, in order.
+    pub partials: Vec<Partial>,
+    /// For each variable, the bins its years fell into.
+    pub bins: Vec<Vec<Bin>>,
+}
+
+/// Simulates one batch: what a worker process does.
+pub fn batch<E: Engine>(engine: &E, plan: &Plan, index: u64) -> Batch {
+    let mut worker = Worker::new(engine, plan);
+    let blocks = index * BATCH..((index + 1) * BATCH).min(plan.blocks());
+    let partials = blocks.map(|block| worker.block(block)).collect();
+    Batch { index, partials, bins: worker.histograms.iter().map(Histogram::bins).collect() }
+}
+
+/// All years of a plan on this machine. `watch` is told how many years are done and may end the run by answering false;
+/// `years` sees every block in its order, for year-loss tables.
+///
+/// Returns none if `watch` ended it.
+pub fn run<E: Engine>(
+    engine: &E,
+    plan: &Plan,
+    threads: usize,
+    watch: &(dyn Fn(u64) -> bool + Sync),
+) -> Option<Merged> {
+    let mut merger = Merger::new(plan);
+    let threads = threads.max(1);
+    // Windows of blocks are simulated by all threads and then merged, so that memory does not grow with the years.
+    let window = BATCH * (threads as u64).max(4);
+    let stop = AtomicBool::new(false);
+    let mut workers: Vec<Worker<'_, E>> = (0..threads).map(|_| Worker::new(engine, plan)).collect();
+    let mut from = 0;
+    while from < plan.blocks() {
+        let to = (from + window).min(plan.blocks());
+        let next = AtomicU64::new(from);
+        let done: Mutex<Vec<(u64, Partial)>> = Mutex::new(Vec::with_capacity((to - from) as usize));
+        let work = |worker: &mut Worker<'_, E>| {
+            loop {
+                let block = next.fetch_add(1, Ordering::Relaxed);
+                if block >= to || stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                let partial = worker.block(block);
+                if !watch(partial.years as u64) {
+                    stop.store(true, Ordering::Relaxed);
+                }
+                // A thread that panicked took the run with it: there is nobody left to see the poison.
+                done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((block, partial));
+            }
+        };
+        if let [only] = workers.as_mut_slice() {
+            work(only);
+        } else {
+            std::thread::scope(|scope| {
+                workers.iter_mut().for_each(|worker| drop(scope.spawn(|| work(worker))))
+            });
+        }
+        if stop.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut partials = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        partials.sort_unstable_by_key(|p| p.0);
+        partials.into_iter().for_each(|(_, partial)| merger.partial(partial));
+        from = to;
+    }
+    for worker in &workers {
+        merger.histograms.iter_mut().zip(&worker.histograms).for_each(|(all, own)| all.merge(own));
+    }
+    Some(merger.finish())
+}
+
+/// A thread's means.
+struct Worker<'a, E: Engine> {
+    engine: &'a E,
+    plan: &'a Plan,
+    scratch: E::Scratch,
+    block: Block,
+    histograms: Vec<Histogram>,
+    order: Vec<u32>,
+}
+
+impl<'a, E: Engine> Worker<'a, E> {
+    fn new(engine: &'a E, plan: &'a Plan) -> Self {
+        let block = Block { years: 0, weights: vec![], values: vec![vec![]; plan.variables] };
+        let histograms = vec![Histogram::default(); plan.variables];
+        Self { engine, plan, scratch: E::Scratch::default(), block, histograms, order: vec![] }
+    }
+
+    fn block(&mut self, index: u64) -> Partial {
+        let years = self.plan.block_years(index);
+        self.block.years = years;
+        self.block.weights.clear();
+        for values in &mut self.block.values {
+            values.clear();
+            values.resize(years, 0.0);
+        }
+        let mut stream = Stream::new(self.plan.seed, self.engine.purpose(), index);
+        self.engine.simulate(&mut stream, &mut self.scratch, &mut self.block);
+        let Block { weights, values, .. } = &self.block;
+        let sums = values
+            .iter()
+            .zip(&mut self.histograms)
+            .map(|(values, histogram)| reduce(values, weights, histogram))
+            .collect();
+        let rows = self.rows();
+        let weights = &self.block.weights;
+        let (weight, weight_square) = if weights.is_empty() {
+            (years as f64, years as f64)
+        } else {
+            (weights.iter().fold(0.0, |s, w| s + w), weights.iter().fold(0.0, |s, w| s + w * w))
+        };
+        Partial { years, weight, weight_square, sums, rows }
+    }
+
+    /// The block's worst years with their claims.
+    fn rows(&mut self) -> Vec<Row> {
+        let Block { years, weights, values } = &self.block;
+        let key = &values[self.engine.key()];
+        let kept = keep(*years, TAIL);
+        self.order.clear();
+        self.order.extend(0..*years as u32);
+        // Ties go by the year's place, so that which year is kept does not depend on the selection.
+        let worse = |a: &u32, b: &u32| key[*b as usize].total_cmp(&key[*a as usize]).then(a.cmp(b));
+        if kept < *years {
+            self.order.select_nth_unstable_by(kept, worse);
+            self.order.truncate(kept);
+        }
+        self.order.sort_unstable();
+        let (engine, scratch) = (self.engine, &self.scratch);
+        let row = |&year: &u32| {
+            let year = year as usize;
+            let mut claims = vec![];
+            engine.claims(scratch, year, &mut claims);
+            Row {
+                weight: weights.get(year).copied().unwrap_or(1.0),
+                key: key[year],
+                values: values.iter().map(|v| v[year]).collect(),
+                claims,
+            }
+        };
+        self.order.iter().map(row).collect()
+    }
+}
+
+/// Sums of one variable, and its counts.
+fn reduce(values: &[f64], weights: &[f64], histogram: &mut Histogram) -> Sums {
+    let mut sums = Sums::default();
+    if weights.is_empty() {
+        // Four chains, added at the end: a fixed order that does not wait for one addition after the other.
+        let mut first = [0.0; 4];
+        let mut second = [0.0; 4];
+        let (fours, rest) = values.as_chunks::<4>();
+        for four in fours {
+            for i in 0..4 {
+                first[i] += four[i];
+                second[i] += four[i] * four[i];
+            }
+        }
+        for (i, value) in rest.iter().enumerate() {
+            first[i] += value;
+            second[i] += value * value;
+        }
+        sums.first = (first[0] + first[1]) + (first[2] + first[3]);
+        sums.second = (second[0] + second[1]) + (second[2] + second[3]);
+        sums.weighted = sums.second;
+        sums.cross = sums.first;
+        values.iter().for_each(|&v| histogram.count(v));
+    } else {
+        for (&value, &weight) in values.iter().zip(weights) {
+            sums.first += weight * value;
+            sums.second += weight * value * value;
+            sums.weighted += weight * weight * value * value;
+            sums.cross += weight * weight * value;
+            histogram.count_weighted(value, weight);
+        }
+    }
+    sums
+}
+
+/// Takes partials in the order of their blocks.
+#[derive(Debug)]
+pub struct Merger {
+    merged: Merged,
+    histograms: Vec<Histogram>,
+    blocks: u64,
+}
+
+/// All blocks of a run.
+#[derive(Clone, Debug)]
+pub struct Merged {
+    /// Years simulated.
+    pub years: u64,
+    /// Sum of weights.
+    pub weight: f64,
+    /// Sum of squared weights.
+    pub weight_square: f64,
+    /// By variable.
+    pub sums: Vec<Sums>,
+    /// By variable, smallest amounts first.
+    pub bins: Vec<Vec<Bin>>,
+    /// The worst years.
+    pub tail: Tail,
+}
+
+impl Merger {
+    /// Nothing yet.
+    pub fn new(plan: &Plan) -> Self {
+        let merged = Merged {
+            years: 0,
+            weight: 0.0,
+            weight_square: 0.0,
+            sums: vec![Sums::default(); plan.variables],
+            bins: vec![],
+            tail: Tail::new(TAIL, plan.products, plan.clusters + 1, plan.variables),
+        };
+        Self { merged, histograms: vec![Histogram::default(); plan.variables], blocks: 0 }
+    }
+
+    /// The next batch.
+    pub fn batch(&mut self, batch: Batch) {
+        batch.partials.into_iter().for_each(|partial| self.partial(partial));
+        for (all, bins) in self.histograms.iter_mut().zip(&batch.bins) {
+            all.merge(&Histogram::from_bins(bins));
+        }
+    }
+
+    fn partial(&mut self, partial: Partial) {
+        let all = &mut self.merged;
+        all.years += partial.years as u64;
+        all.weight += partial.weight;
+        all.weight_square += partial.weight_square;
+        for (all, one) in all.sums.iter_mut().zip(&partial.sums) {
+            all.first += one.first;
+            all.second += one.second;
+            all.weighted += one.weighted;
+            all.cross += one.cross;
+        }
+        let weighted = partial.weight != partial.years as f64;
+        all.tail.add(partial.rows, partial.years);
+        self.blocks += 1;
+        if self.blocks.is_multiple_of(BATCH) {
+            all.tail.prune(weighted);
+        }
+    }
+
+    /// Everything.
+    pub fn finish(mut self) -> Merged {
+        self.merged.bins = self.histograms.iter().map(Histogram::bins).collect();
+        self.merged
+    }
+}
