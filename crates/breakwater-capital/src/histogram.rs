@@ -23,25 +23,55 @@ pub struct Bin {
     pub low: f64,
     /// Greatest amount.
     pub high: f64,
+    /// Weight of the years that had exactly the least amount.
+    pub at_low: u64,
+    /// Weight of the years that had exactly the greatest, where that is another.
+    pub at_high: u64,
 }
 
-const EMPTY: Bin = Bin { weight: 0, square: 0, low: f64::INFINITY, high: f64::NEG_INFINITY };
+const EMPTY: Bin =
+    Bin { weight: 0, square: 0, low: f64::INFINITY, high: f64::NEG_INFINITY, at_low: 0, at_high: 0 };
 
 impl Bin {
+    // At most 2^31 years of weight at most two: no sum reaches 2^64, so sums wrap nowhere.
     #[inline(always)]
     fn add(&mut self, amount: f64, weight: u64, square: u64) {
-        // At most 2^31 years of weight at most two: no sum reaches 2^64.
         self.weight = self.weight.wrapping_add(weight);
         self.square = self.square.wrapping_add(square);
-        self.low = if amount < self.low { amount } else { self.low };
-        self.high = if amount > self.high { amount } else { self.high };
+        // After the first years of a bin almost all fall strictly between its ends.
+        if amount <= self.low || amount >= self.high {
+            self.end(amount, weight);
+        }
+    }
+
+    /// Widens the bin, or counts at an end.
+    fn end(&mut self, amount: f64, weight: u64) {
+        if self.low > self.high {
+            (self.low, self.high) = (amount, amount);
+            self.at_low = weight;
+        } else if amount < self.low {
+            if self.low == self.high {
+                self.at_high = self.at_low;
+            }
+            self.low = amount;
+            self.at_low = weight;
+        } else if amount == self.low {
+            self.at_low = self.at_low.wrapping_add(weight);
+        } else if amount > self.high {
+            self.high = amount;
+            self.at_high = weight;
+        } else {
+            self.at_high = self.at_high.wrapping_add(weight);
+        }
     }
 
     fn merge(&mut self, other: &Self) {
         self.weight += other.weight;
         self.square += other.square;
-        self.low = self.low.min(other.low);
-        self.high = self.high.max(other.high);
+        self.end(other.low, other.at_low);
+        if other.high > other.low {
+            self.end(other.high, other.at_high);
+        }
     }
 }
 

@@ -15,6 +15,7 @@ pub mod flat;
 pub mod histogram;
 pub mod measure;
 pub mod model;
+pub mod outcome;
 pub mod portfolio;
 pub mod quantiles;
 pub mod rng;
@@ -25,4 +26,5 @@ pub mod tail;
 
 pub use fault::Fault;
 pub use model::Model;
+pub use outcome::{Options, Outcome, evaluate};
 pub use portfolio::Portfolio;

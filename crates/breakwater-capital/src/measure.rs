@@ -17,6 +17,8 @@ pub struct Moments {
     pub mean_error: f64,
     /// Standard deviation.
     pub sd: f64,
+    /// Standard error of the standard deviation, from the fourth moment.
+    pub sd_error: f64,
 }
 
 /// Moments of a variable over weighted years.
@@ -25,7 +27,14 @@ pub fn moments(sums: &Sums, years: f64) -> Moments {
     let variance = (sums.second / years - mean * mean).max(0.0);
     // The estimate is a mean of weight times amount; its own variance is that of the product.
     let of_product = (sums.weighted / years - mean * mean).max(0.0);
-    Moments { mean, mean_error: (of_product / years).sqrt(), sd: variance.sqrt() }
+    let sd = variance.sqrt();
+    // The squared deviation's own spread, halved by the root's derivative.
+    let [third, fourth] = [sums.third / years, sums.fourth / years];
+    let square = sums.second / years;
+    let centred = fourth - 4.0 * mean * third + 6.0 * mean * mean * square - 3.0 * mean * mean * mean * mean;
+    let sd_error =
+        if sd > 0.0 { ((centred - variance * variance).max(0.0) / years).sqrt() / (2.0 * sd) } else { 0.0 };
+    Moments { mean, mean_error: (of_product / years).sqrt(), sd, sd_error }
 }
 
 /// Quantile and tail mean at a level, each with its standard error.
@@ -67,7 +76,7 @@ impl<'a> Distribution<'a> {
         for i in (0..n.saturating_sub(1)).rev() {
             let bin = &bins[i + 1];
             let (w, w2) = (bin.weight as f64 / ONE as f64, bin.square as f64 / ONE as f64);
-            let middle = 0.5 * (bin.low + bin.high);
+            let middle = mean(bin);
             above[i] = above[i + 1] + w;
             amount[i] = amount[i + 1] + w * middle;
             square[i] = square[i + 1] + w2;
@@ -88,7 +97,7 @@ impl<'a> Distribution<'a> {
             return self.proportion(all(|b| b.weight), all(|b| b.square));
         };
         let bin = &self.bins[i];
-        let part = if bin.high > x { (bin.high - x) / (bin.high - bin.low) } else { 0.0 };
+        let part = above_within(bin, x) / bin.weight.max(1) as f64;
         let weight = self.above[i] + part * bin.weight as f64 / ONE as f64;
         let square = self.square[i] + part * bin.square as f64 / ONE as f64;
         self.proportion(weight, square)
@@ -110,9 +119,7 @@ impl<'a> Distribution<'a> {
     fn quantile(&self, target: f64) -> f64 {
         let (i, inside) = self.at(target.max(0.0));
         let bin = &self.bins[i];
-        let weight = bin.weight as f64 / ONE as f64;
-        let part = if weight > 0.0 { (inside / weight).min(1.0) } else { 1.0 };
-        bin.high - part * (bin.high - bin.low)
+        quantile_within(bin, inside * ONE as f64)
     }
 
     /// Quantile and tail mean at a level. None without years.
@@ -125,7 +132,7 @@ impl<'a> Distribution<'a> {
         let (i, inside) = self.at(target);
         let var = self.quantile(target);
         let bin = &self.bins[i];
-        let tail_amount = self.amount[i] + inside * 0.5 * (bin.high + var);
+        let tail_amount = self.amount[i] + amount_within(bin, inside * ONE as f64) / ONE as f64;
         let tvar = (tail_amount / target).max(var);
         // The weight beyond the quantile has this standard deviation; half the distance between the quantiles that far
         // above and below is the quantile's own.
@@ -171,4 +178,52 @@ impl<'a> Distribution<'a> {
         }
         curve
     }
+}
+
+/// Weight strictly between a bin's ends; it is taken as spread evenly.
+fn between(bin: &Bin) -> f64 {
+    (bin.weight - bin.at_low - bin.at_high) as f64
+}
+
+/// Mean amount of a bin.
+fn mean(bin: &Bin) -> f64 {
+    if bin.weight == 0 {
+        return bin.low;
+    }
+    let sum = between(bin) * 0.5 * (bin.low + bin.high)
+        + bin.at_low as f64 * bin.low
+        + bin.at_high as f64 * bin.high;
+    sum / bin.weight as f64
+}
+
+/// Weight of a bin that is above `x`, which is not below its low end.
+fn above_within(bin: &Bin, x: f64) -> f64 {
+    if x >= bin.high {
+        return 0.0;
+    }
+    bin.at_high as f64 + between(bin) * (bin.high - x) / (bin.high - bin.low)
+}
+
+/// The amount that `weight` of a bin exceeds or equals, from its top.
+fn quantile_within(bin: &Bin, weight: f64) -> f64 {
+    let inside = weight - bin.at_high as f64;
+    let between = between(bin);
+    if inside <= 0.0 && bin.at_high > 0 {
+        bin.high
+    } else if inside >= between {
+        bin.low
+    } else {
+        bin.high - inside.max(0.0) / between * (bin.high - bin.low)
+    }
+}
+
+/// Sum of weight times amount over the top `weight` of a bin.
+fn amount_within(bin: &Bin, weight: f64) -> f64 {
+    let high = weight.min(bin.at_high as f64);
+    let between = between(bin);
+    let middle = (weight - high).min(between);
+    let low = weight - high - middle;
+    let ends =
+        bin.high + (bin.high - if between > 0.0 { middle / between * (bin.high - bin.low) } else { 0.0 });
+    high * bin.high + middle * 0.5 * ends + low * bin.low
 }

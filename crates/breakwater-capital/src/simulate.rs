@@ -74,8 +74,8 @@ pub struct Plan {
     pub years: u64,
     /// Seed of all streams.
     pub seed: u64,
-    /// Number of variables.
-    pub variables: usize,
+    /// The most each variable can be; infinite where nothing bounds it.
+    pub bounds: Vec<f64>,
     /// Number of products.
     pub products: usize,
     /// Number of clusters.
@@ -105,10 +105,18 @@ pub struct Sums {
     pub first: f64,
     /// Of weight times squared amount.
     pub second: f64,
+    /// Of weight times the amount's third power.
+    pub third: f64,
+    /// Of weight times the amount's fourth power.
+    pub fourth: f64,
     /// Of squared weight times squared amount.
     pub weighted: f64,
     /// Of squared weight times amount.
     pub cross: f64,
+    /// Of the weight of years at the bound.
+    pub full: f64,
+    /// Of their squared weight.
+    pub full_square: f64,
 }
 
 /// A block, reduced.
@@ -213,8 +221,8 @@ struct Worker<'a, E: Engine> {
 
 impl<'a, E: Engine> Worker<'a, E> {
     fn new(engine: &'a E, plan: &'a Plan) -> Self {
-        let block = Block { years: 0, weights: vec![], values: vec![vec![]; plan.variables] };
-        let histograms = vec![Histogram::default(); plan.variables];
+        let block = Block { years: 0, weights: vec![], values: vec![vec![]; plan.bounds.len()] };
+        let histograms = vec![Histogram::default(); plan.bounds.len()];
         Self { engine, plan, scratch: E::Scratch::default(), block, histograms, order: vec![] }
     }
 
@@ -232,7 +240,8 @@ impl<'a, E: Engine> Worker<'a, E> {
         let sums = values
             .iter()
             .zip(&mut self.histograms)
-            .map(|(values, histogram)| reduce(values, weights, histogram))
+            .zip(&self.plan.bounds)
+            .map(|((values, histogram), &bound)| reduce(values, weights, bound, histogram))
             .collect();
         let rows = self.rows();
         let weights = &self.block.weights;
@@ -275,25 +284,30 @@ impl<'a, E: Engine> Worker<'a, E> {
 }
 
 /// Sums of one variable, and its counts.
-fn reduce(values: &[f64], weights: &[f64], histogram: &mut Histogram) -> Sums {
+fn reduce(values: &[f64], weights: &[f64], bound: f64, histogram: &mut Histogram) -> Sums {
     let mut sums = Sums::default();
+    if bound.is_finite() {
+        // A sum of terms that fill a layer may be off the bound in its last digit.
+        let full = bound * (1.0 - 1e-12);
+        for (year, _) in values.iter().enumerate().filter(|v| *v.1 >= full) {
+            let weight = weights.get(year).copied().unwrap_or(1.0);
+            sums.full += weight;
+            sums.full_square += weight * weight;
+        }
+    }
     if weights.is_empty() {
         // Four chains, added at the end: a fixed order that does not wait for one addition after the other.
-        let mut first = [0.0; 4];
-        let mut second = [0.0; 4];
-        let (fours, rest) = values.as_chunks::<4>();
-        for four in fours {
-            for i in 0..4 {
-                first[i] += four[i];
-                second[i] += four[i] * four[i];
+        let mut powers = [[0.0; 4]; 4];
+        for four in values.chunks(4) {
+            for (i, &value) in four.iter().enumerate() {
+                let square = value * value;
+                powers[0][i] += value;
+                powers[1][i] += square;
+                powers[2][i] += square * value;
+                powers[3][i] += square * square;
             }
         }
-        for (i, value) in rest.iter().enumerate() {
-            first[i] += value;
-            second[i] += value * value;
-        }
-        sums.first = (first[0] + first[1]) + (first[2] + first[3]);
-        sums.second = (second[0] + second[1]) + (second[2] + second[3]);
+        [sums.first, sums.second, sums.third, sums.fourth] = powers.map(|p| (p[0] + p[1]) + (p[2] + p[3]));
         sums.weighted = sums.second;
         sums.cross = sums.first;
         values.iter().for_each(|&v| histogram.count(v));
@@ -301,6 +315,8 @@ fn reduce(values: &[f64], weights: &[f64], histogram: &mut Histogram) -> Sums {
         for (&value, &weight) in values.iter().zip(weights) {
             sums.first += weight * value;
             sums.second += weight * value * value;
+            sums.third += weight * value * value * value;
+            sums.fourth += weight * (value * value) * (value * value);
             sums.weighted += weight * weight * value * value;
             sums.cross += weight * weight * value;
             histogram.count_weighted(value, weight);
@@ -341,11 +357,11 @@ impl Merger {
             years: 0,
             weight: 0.0,
             weight_square: 0.0,
-            sums: vec![Sums::default(); plan.variables],
+            sums: vec![Sums::default(); plan.bounds.len()],
             bins: vec![],
-            tail: Tail::new(TAIL, plan.products, plan.clusters + 1, plan.variables),
+            tail: Tail::new(TAIL, plan.products, plan.clusters + 1, plan.bounds.len()),
         };
-        Self { merged, histograms: vec![Histogram::default(); plan.variables], blocks: 0 }
+        Self { merged, histograms: vec![Histogram::default(); plan.bounds.len()], blocks: 0 }
     }
 
     /// The next batch.
@@ -364,8 +380,12 @@ impl Merger {
         for (all, one) in all.sums.iter_mut().zip(&partial.sums) {
             all.first += one.first;
             all.second += one.second;
+            all.third += one.third;
+            all.fourth += one.fourth;
             all.weighted += one.weighted;
             all.cross += one.cross;
+            all.full += one.full;
+            all.full_square += one.full_square;
         }
         let weighted = partial.weight != partial.years as f64;
         all.tail.add(partial.rows, partial.years);
