@@ -186,8 +186,7 @@ impl Model {
     /// # Errors
     /// What does not parse (with its line), or the first fault of what does.
     pub fn from_toml(text: &str) -> Result<Self, Fault> {
-        let portfolio = toml::from_str(text).map_err(|e| Fault::new("the TOML document", e.to_string()))?;
-        Self::new(portfolio)
+        Self::new(Portfolio::from_toml(text)?)
     }
 
     /// Reads JSON.
@@ -195,9 +194,7 @@ impl Model {
     /// # Errors
     /// What does not parse (with its line), or the first fault of what does.
     pub fn from_json(text: &str) -> Result<Self, Fault> {
-        let portfolio =
-            serde_json::from_str(text).map_err(|e| Fault::new("the JSON document", e.to_string()))?;
-        Self::new(portfolio)
+        Self::new(Portfolio::from_json(text)?)
     }
 
     /// Expected attacks a year on products alone.
@@ -207,6 +204,33 @@ impl Model {
 }
 
 impl Portfolio {
+    /// Reads TOML, and checks only its form.
+    ///
+    /// # Errors
+    /// What does not parse, with its line.
+    pub fn from_toml(text: &str) -> Result<Self, Fault> {
+        toml::from_str(text).map_err(|e| {
+            let at = e.span().map_or_else(
+                || "the TOML document".to_owned(),
+                |span| format!("line {}", 1 + text.bytes().take(span.start).filter(|&b| b == b'\n').count()),
+            );
+            Fault::new(at, e.message())
+        })
+    }
+
+    /// Reads JSON, and checks only its form.
+    ///
+    /// # Errors
+    /// What does not parse, with its line.
+    pub fn from_json(text: &str) -> Result<Self, Fault> {
+        serde_json::from_str(text).map_err(|e| {
+            let words = e.to_string();
+            // serde_json says the place at the end; a fault says it first.
+            let what = words.split(" at line ").next().unwrap_or(&words);
+            Fault::new(format!("line {}", e.line()), what)
+        })
+    }
+
     /// The document as TOML.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use crate::{
     flat::Flat,
     measure::{Distribution, Level, Moments, moments},
     model::Model,
+    portfolio::Portfolio,
     simulate::{self, Merged, Plan, variable},
     tail::Contributions,
 };
@@ -188,12 +189,25 @@ pub fn evaluate(
     options: &Options,
     watch: &(dyn Fn(u64) -> bool + Sync),
 ) -> Result<Outcome, Failure> {
+    evaluate_into(model, options, watch, None)
+}
+
+/// The same, and `sink` sees every block of years; [`columns`] names what is in one.
+///
+/// # Errors
+/// See [`Failure`]; a sink that answers false ends the run.
+pub fn evaluate_into(
+    model: &Model,
+    options: &Options,
+    watch: &(dyn Fn(u64) -> bool + Sync),
+    sink: Option<simulate::Sink<'_>>,
+) -> Result<Outcome, Failure> {
     if options.years == 0 || options.years > 1 << 31 {
         return Err(Failure::Years(options.years));
     }
     let engine = Flat::new(model).map_err(Failure::Refused)?;
     let plan = plan(model, options);
-    let merged = simulate::run(&engine, &plan, options.threads, watch).ok_or(Failure::Ended)?;
+    let merged = simulate::run_into(&engine, &plan, options.threads, watch, sink).ok_or(Failure::Ended)?;
     outcome(model, options, "crude", merged)
 }
 
@@ -211,6 +225,22 @@ pub fn plan(model: &Model, options: &Options) -> Plan {
         products: model.products.len(),
         clusters: model.clusters.len(),
     }
+}
+
+/// Names of the variables of a block of years, in their order.
+pub fn columns(model: &Model) -> Vec<String> {
+    let document = &model.portfolio;
+    let treaties = document.treaties.iter().map(|t| format!("treaty/{}", t.id));
+    let tranches = tranche_ids(document).map(|id| format!("tranche/{id}"));
+    let first = ["gross", "net", "largest"].map(str::to_owned);
+    first.into_iter().chain(treaties).chain(tranches).collect()
+}
+
+fn tranche_ids(document: &Portfolio) -> impl Iterator<Item = String> {
+    document.pools.iter().flat_map(|p| {
+        std::iter::once(format!("{}/surplus", p.id))
+            .chain(p.tranches.iter().map(|t| format!("{}/{}", p.id, t.id)))
+    })
 }
 
 /// Measures of merged years.
@@ -238,10 +268,7 @@ pub fn outcome(model: &Model, options: &Options, method: &str, merged: Merged) -
     let (net, net_errors) = views[variable::NET].figures();
     let document = &model.portfolio;
     let treaties = document.treaties.iter().map(|t| t.id.clone());
-    let tranches = document.pools.iter().flat_map(|p| {
-        std::iter::once(format!("{}/surplus", p.id))
-            .chain(p.tranches.iter().map(|t| format!("{}/{}", p.id, t.id)))
-    });
+    let tranches = tranche_ids(document);
     let split = variable::TREATIES + document.treaties.len();
     let (layers, layer_errors) = borne(treaties, &views[variable::TREATIES..split]);
     let (tranches, tranche_errors) = borne(tranches, &views[split..]);

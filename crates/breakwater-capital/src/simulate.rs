@@ -37,7 +37,7 @@ pub mod variable {
 }
 
 /// Years that were simulated together.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Block {
     /// How many.
     pub years: usize,
@@ -153,8 +153,10 @@ pub fn batch<E: Engine>(engine: &E, plan: &Plan, index: u64) -> Batch {
     Batch { index, partials, bins: worker.histograms.iter().map(Histogram::bins).collect() }
 }
 
-/// All years of a plan on this machine. `watch` is told how many years are done and may end the run by answering false;
-/// `years` sees every block in its order, for year-loss tables.
+/// Sees the blocks of a run in their order, for tables of years, and ends the run by answering false.
+pub type Sink<'a> = &'a mut dyn FnMut(&Block) -> bool;
+
+/// All years of a plan on this machine. `watch` is told how many years are done and may end the run by answering false.
 ///
 /// Returns none if `watch` ended it.
 pub fn run<E: Engine>(
@@ -163,17 +165,32 @@ pub fn run<E: Engine>(
     threads: usize,
     watch: &(dyn Fn(u64) -> bool + Sync),
 ) -> Option<Merged> {
+    run_into(engine, plan, threads, watch, None)
+}
+
+/// The same, and `sink` sees every block.
+///
+/// Returns none if `watch` or `sink` ended it.
+pub fn run_into<E: Engine>(
+    engine: &E,
+    plan: &Plan,
+    threads: usize,
+    watch: &(dyn Fn(u64) -> bool + Sync),
+    mut sink: Option<Sink<'_>>,
+) -> Option<Merged> {
     let mut merger = Merger::new(plan);
     let threads = threads.max(1);
     // Windows of blocks are simulated by all threads and then merged, so that memory does not grow with the years.
-    let window = BATCH * (threads as u64).max(4);
+    // Where blocks are held for a sink, windows are as short as keeps the threads busy.
+    let held = sink.is_some();
+    let window = if held { BATCH.max(4 * threads as u64) } else { BATCH * (threads as u64).max(4) };
     let stop = AtomicBool::new(false);
     let mut workers: Vec<Worker<'_, E>> = (0..threads).map(|_| Worker::new(engine, plan)).collect();
     let mut from = 0;
     while from < plan.blocks() {
         let to = (from + window).min(plan.blocks());
         let next = AtomicU64::new(from);
-        let done: Mutex<Vec<(u64, Partial)>> = Mutex::new(Vec::with_capacity((to - from) as usize));
+        let done: Mutex<Vec<(u64, Partial, Option<Block>)>> = Mutex::new(Vec::with_capacity((to - from) as usize));
         let work = |worker: &mut Worker<'_, E>| {
             loop {
                 let block = next.fetch_add(1, Ordering::Relaxed);
@@ -184,8 +201,11 @@ pub fn run<E: Engine>(
                 if !watch(partial.years as u64) {
                     stop.store(true, Ordering::Relaxed);
                 }
+                let block_held = held.then(|| worker.block.clone());
                 // A thread that panicked took the run with it: there is nobody left to see the poison.
-                done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((block, partial));
+                done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((
+                    block, partial, block_held,
+                ));
             }
         };
         if let [only] = workers.as_mut_slice() {
@@ -200,7 +220,14 @@ pub fn run<E: Engine>(
         }
         let mut partials = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         partials.sort_unstable_by_key(|p| p.0);
-        partials.into_iter().for_each(|(_, partial)| merger.partial(partial));
+        for (_, partial, block) in partials {
+            merger.partial(partial);
+            if let (Some(sink), Some(block)) = (&mut sink, &block)
+                && !sink(block)
+            {
+                return None;
+            }
+        }
         from = to;
     }
     for worker in &workers {
