@@ -214,7 +214,7 @@ impl Node {
                 between("value", *value, 0.0, LARGEST)?;
                 Points::new(&[*value], None).map(Self::Points)
             }
-            Law::Splice { at, body_weight, body, tail } => Splice::new(*at, *body_weight, body, tail, depth),
+            Law::Splice { at, body_weight, body, tail } => Splice::node(*at, *body_weight, body, tail, depth),
             Law::Mixture { parts } => Self::mixture(parts, depth),
         }
     }
@@ -553,7 +553,7 @@ impl Points {
 }
 
 impl Splice {
-    fn new(at: f64, body_weight: f64, body: &Law, tail: &Law, depth: usize) -> Result<Node, Fault> {
+    fn node(at: f64, body_weight: f64, body: &Law, tail: &Law, depth: usize) -> Result<Node, Fault> {
         positive("at", at, LARGEST)?;
         if !(body_weight > 0.0 && body_weight < 1.0) {
             return Err(Fault::new("body_weight", format!("is inside (0, 1), not {body_weight}")));
