@@ -9,7 +9,7 @@ mod tables;
 use crate::{
     flat::tables::Tables,
     model::Model,
-    rng::{Purpose, Stream},
+    rng::{LANES, Purpose, Stream},
     simulate::{Block, Engine},
     tail::Claim,
 };
@@ -64,7 +64,7 @@ impl Flat {
         let Claims { starts, picks, amounts, words, .. } = claims;
         let starts = &mut starts[index][from..=to];
         // Counts, as places where each year's claims begin.
-        let years = (to - from).next_multiple_of(8);
+        let years = (to - from).next_multiple_of(LANES);
         grow(words, years);
         stream.fill(&mut words[..years]);
         let begin = starts[0];
@@ -75,7 +75,7 @@ impl Flat {
             *start = end;
         }
         let begin = begin as usize;
-        let drawn = (end as usize - begin).next_multiple_of(8);
+        let drawn = (end as usize - begin).next_multiple_of(LANES);
         grow(words, drawn);
         grow(&mut picks[index], begin + drawn);
         grow(&mut amounts[index], begin + drawn);
@@ -83,9 +83,12 @@ impl Flat {
         let (picks, amounts) =
             (&mut picks[index][begin..begin + drawn], &mut amounts[index][begin..begin + drawn]);
         self.tables.claims(group, &words[..drawn], picks, amounts);
-        // The year's sum and its largest claim; only if that reaches a layer are its claims looked at once more.
+        // The year's sum and its largest claim; only where that reaches a layer are its claims looked at once more.
         let [gross, _net, largest, recovered @ ..] = block.values.as_mut_slice() else { return };
-        for (year, pair) in starts.windows(2).enumerate() {
+        let (gross, largest) = (&mut gross[from..to], &mut largest[from..to]);
+        let mut reach = [0u32; CHUNK + 1];
+        let mut reaching = 0;
+        for (year, ((pair, gross), largest)) in starts.windows(2).zip(gross).zip(largest).enumerate() {
             let claims = &amounts[pair[0] as usize - begin..pair[1] as usize - begin];
             let mut sum = 0.0;
             let mut most = 0.0f32;
@@ -93,13 +96,17 @@ impl Flat {
                 sum += f64::from(amount);
                 most = if amount > most { amount } else { most };
             }
-            gross[from + year] += sum;
-            largest[from + year] = largest[from + year].max(f64::from(most));
-            if most > self.tables.lowest_attachment {
-                for layer in &self.tables.layers {
-                    let inside = claims.iter().fold(0.0, |sum, &amount| sum + layer.of(f64::from(amount)));
-                    recovered[layer.treaty][from + year] += inside;
-                }
+            *gross += sum;
+            *largest = largest.max(f64::from(most));
+            reach[reaching] = year as u32;
+            reaching += usize::from(most > self.tables.lowest_attachment);
+        }
+        for &year in &reach[..reaching] {
+            let year = year as usize;
+            let claims = &amounts[starts[year] as usize - begin..starts[year + 1] as usize - begin];
+            for layer in &self.tables.layers {
+                let inside = claims.iter().fold(0.0, |sum, &amount| sum + layer.of(f64::from(amount)));
+                recovered[layer.treaty][from + year] += inside;
             }
         }
     }
@@ -107,7 +114,7 @@ impl Flat {
     /// Draws the shocks of a block and adds them up.
     fn shocks(&self, stream: &mut Stream, claims: &mut Claims, block: &mut Block) {
         let Some(shocks) = &self.tables.shocks else { return };
-        let Claims { shocks: struck, hits, words, hit, .. } = claims;
+        let Claims { shocks: struck, hits, hit, .. } = claims;
         // One clock for all clusters; a Poisson process starts anew at a block's beginning as well as anywhere.
         let mut time = stream.exponential() * shocks.mean_gap;
         while time < block.years as f64 {
@@ -115,24 +122,19 @@ impl Flat {
             let cluster = shocks.which.draw((stream.word() >> 32) as u32) as usize;
             let members = &shocks.members[cluster];
             // Half a word for each member; who is hit is written down without a branch.
-            let halves = members.len().div_ceil(2).next_multiple_of(8);
-            grow(words, halves);
-            stream.fill(&mut words[..halves]);
             grow(hit, members.len() + 2);
             let mut count = 0;
-            for (pair, &word) in members.chunks(2).zip(&*words) {
+            for pair in members.chunks(2) {
+                let word = stream.word();
                 for (&(product, threshold), bits) in pair.iter().zip([word as u32, (word >> 32) as u32]) {
                     hit[count] = product;
                     count += usize::from(bits <= threshold);
                 }
             }
-            let drawn = count.next_multiple_of(8);
-            grow(words, drawn);
-            stream.fill(&mut words[..drawn]);
             struck.push((year as u32, cluster as u32 + 1, hits.len() as u32));
             let mut event = 0.0;
-            for (&product, &word) in hit[..count].iter().zip(&*words) {
-                let amount = self.tables.claim(product as usize, word as u32);
+            for &product in &hit[..count] {
+                let amount = self.tables.claim(product as usize, stream.word() as u32);
                 event += f64::from(amount);
                 hits.push((product, amount));
             }

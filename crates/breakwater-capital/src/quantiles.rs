@@ -43,7 +43,7 @@ impl Quantiles {
             let middle = law.upper_quantile(0.5 * (low + high));
             let bend = (middle - 0.5 * (upper + lower)).abs();
             let gap = jumps.iter().any(|&v| v > low && v < high);
-            if !gap && bend * (high - low) <= 1e-8 * mean && bend <= 0.01 * middle.max(mean) {
+            if !gap && bend * (high - low) <= 1e-7 * mean && bend <= 0.01 * middle.max(mean) {
                 cells[index] = [upper as f32, (lower - upper) as f32];
             } else {
                 exact_share += high - low;

@@ -1,10 +1,12 @@
-//! Random numbers: streams of xoshiro256++ in eight lanes, one stream for each block of years and purpose.
+//! Random numbers: streams of xoshiro256++ in many lanes, one stream for each block of years and purpose.
 //!
 //! A block's stream depends on the seed and the block alone, so that any thread or process may simulate it.
 //! Blackman and Vigna, "Scrambled linear pseudorandom number generators", ACM TOMS 47 (2021), for the generator;
 //! its lanes are independent generators that step together, which is what vector units want.
 
-const LANES: usize = 8;
+/// Generators of a stream. So many that a step is a loop, which the compiler turns into vector instructions; fewer it
+/// would unroll into scalar ones.
+pub const LANES: usize = 32;
 
 /// What a stream is for. Streams of different purposes are independent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub struct Stream {
     state: [[u64; LANES]; 4],
     words: [u64; LANES],
     used: usize,
+    /// The vector unit at hand. All of them compute the same integers.
+    unit: pulp::Arch,
 }
 
 /// One step of SplitMix64 (Steele, Lea and Flood 2014): its output function is a bijection with good avalanche.
@@ -37,6 +41,22 @@ fn split_mix(state: &mut u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
+}
+
+/// The next word of each lane.
+#[inline(always)]
+fn step([s0, s1, s2, s3]: &mut [[u64; LANES]; 4], out: &mut [u64; LANES]) {
+    for i in 0..LANES {
+        // Integer steps of the generator are modulo 2^64 by definition.
+        out[i] = s0[i].wrapping_add(s3[i]).rotate_left(23).wrapping_add(s0[i]);
+        let t = s1[i] << 17;
+        s2[i] ^= s0[i];
+        s3[i] ^= s1[i];
+        s1[i] ^= s2[i];
+        s0[i] ^= s3[i];
+        s2[i] ^= t;
+        s3[i] = s3[i].rotate_left(45);
+    }
 }
 
 impl Stream {
@@ -50,44 +70,32 @@ impl Stream {
         for word in state.iter_mut().flatten() {
             *word = split_mix(&mut key);
         }
-        Self { state, words: [0; LANES], used: LANES }
+        Self { state, words: [0; LANES], used: LANES, unit: pulp::Arch::new() }
     }
 
-    /// The next eight words, one of each lane.
-    #[inline(always)]
-    pub fn next8(&mut self) -> [u64; LANES] {
-        let [s0, s1, s2, s3] = &mut self.state;
-        let mut out = [0; LANES];
-        for i in 0..LANES {
-            // Integer steps of the generator are modulo 2^64 by definition.
-            out[i] = s0[i].wrapping_add(s3[i]).rotate_left(23).wrapping_add(s0[i]);
-            let t = s1[i] << 17;
-            s2[i] ^= s0[i];
-            s3[i] ^= s1[i];
-            s1[i] ^= s2[i];
-            s0[i] ^= s3[i];
-            s2[i] ^= t;
-            s3[i] = s3[i].rotate_left(45);
-        }
-        out
-    }
-
-    /// Fills a buffer whose length is a multiple of eight.
-    #[inline(always)]
+    /// Fills a buffer whose length is a multiple of [`LANES`].
+    #[inline(never)]
     pub fn fill(&mut self, buffer: &mut [u64]) {
-        // The state is kept in registers over the loop.
-        let mut lanes = self.clone();
-        for chunk in buffer.as_chunks_mut::<LANES>().0 {
-            *chunk = lanes.next8();
-        }
-        self.state = lanes.state;
+        let unit = self.unit;
+        unit.dispatch(
+            #[inline(always)]
+            || {
+                for chunk in buffer.as_chunks_mut::<LANES>().0 {
+                    step(&mut self.state, chunk);
+                }
+            },
+        );
     }
 
     /// One word.
     #[inline(always)]
     pub fn word(&mut self) -> u64 {
         if self.used == LANES {
-            self.words = self.next8();
+            let unit = self.unit;
+            unit.dispatch(
+                #[inline(always)]
+                || step(&mut self.state, &mut self.words),
+            );
             self.used = 0;
         }
         let word = self.words[self.used];

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     histogram::{Bin, Histogram},
     rng::{Purpose, Stream},
-    tail::{Claim, Row, Tail, keep},
+    tail::{Claim, Rows, Tail, keep},
 };
 
 /// Years of a block.
@@ -131,7 +131,7 @@ pub struct Partial {
     /// By variable.
     pub sums: Vec<Sums>,
     /// Its worst years.
-    pub rows: Vec<Row>,
+    pub rows: Rows,
 }
 
 /// Consecutive blocks, reduced.
@@ -281,7 +281,7 @@ impl<'a, E: Engine> Worker<'a, E> {
     }
 
     /// The block's worst years with their claims.
-    fn rows(&mut self) -> Vec<Row> {
+    fn rows(&mut self) -> Rows {
         let Block { years, weights, values } = &self.block;
         let key = &values[self.engine.key()];
         let kept = keep(*years, TAIL);
@@ -294,19 +294,16 @@ impl<'a, E: Engine> Worker<'a, E> {
             self.order.truncate(kept);
         }
         self.order.sort_unstable();
-        let (engine, scratch) = (self.engine, &self.scratch);
-        let row = |&year: &u32| {
+        let mut rows = Rows::default();
+        for &year in &self.order {
             let year = year as usize;
-            let mut claims = vec![];
-            engine.claims(scratch, year, &mut claims);
-            Row {
-                weight: weights.get(year).copied().unwrap_or(1.0),
-                key: key[year],
-                values: values.iter().map(|v| v[year]).collect(),
-                claims,
-            }
-        };
-        self.order.iter().map(row).collect()
+            rows.keys.push(key[year]);
+            rows.weights.push(weights.get(year).copied().unwrap_or(1.0));
+            rows.values.extend(values.iter().map(|v| v[year]));
+            self.engine.claims(&self.scratch, year, &mut rows.claims);
+            rows.ends.push(rows.claims.len() as u32);
+        }
+        rows
     }
 }
 
@@ -337,7 +334,7 @@ fn reduce(values: &[f64], weights: &[f64], bound: f64, histogram: &mut Histogram
         [sums.first, sums.second, sums.third, sums.fourth] = powers.map(|p| (p[0] + p[1]) + (p[2] + p[3]));
         sums.weighted = sums.second;
         sums.cross = sums.first;
-        values.iter().for_each(|&v| histogram.count(v));
+        histogram.count_all(values);
     } else {
         for (&value, &weight) in values.iter().zip(weights) {
             sums.first += weight * value;
@@ -415,7 +412,7 @@ impl Merger {
             all.full_square += one.full_square;
         }
         let weighted = partial.weight != partial.years as f64;
-        all.tail.add(partial.rows, partial.years);
+        all.tail.add(&partial.rows, partial.years);
         self.blocks += 1;
         if self.blocks.is_multiple_of(BATCH) {
             all.tail.prune(weighted);

@@ -17,17 +17,62 @@ pub struct Claim {
     pub amount: f32,
 }
 
-/// A kept year.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Row {
-    /// The year's weight.
-    pub weight: f64,
+/// Kept years, in flat arrays: there are many, and each is small.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rows {
     /// The amount the years are ranked by.
-    pub key: f64,
-    /// All variables of the year, in the engine's order.
+    pub keys: Vec<f64>,
+    /// Their weights.
+    pub weights: Vec<f64>,
+    /// All variables of each year, in the engine's order.
     pub values: Vec<f64>,
-    /// The year's claims.
+    /// Claims of all years.
     pub claims: Vec<Claim>,
+    /// Where each year's claims end.
+    pub ends: Vec<u32>,
+}
+
+impl Rows {
+    fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    fn row(&self, index: usize) -> Row<'_> {
+        let width = self.values.len() / self.keys.len();
+        let start = if index == 0 { 0 } else { self.ends[index - 1] as usize };
+        Row {
+            key: self.keys[index],
+            weight: self.weights[index],
+            values: &self.values[index * width..(index + 1) * width],
+            claims: &self.claims[start..self.ends[index] as usize],
+        }
+    }
+
+    fn push(&mut self, row: Row<'_>) {
+        self.keys.push(row.key);
+        self.weights.push(row.weight);
+        self.values.extend_from_slice(row.values);
+        self.claims.extend_from_slice(row.claims);
+        self.ends.push(self.claims.len() as u32);
+    }
+
+    /// Places of the years, worst first; ties in their order.
+    fn ranked(&self) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..self.len() as u32).collect();
+        order.sort_unstable_by(|&a, &b| {
+            self.keys[b as usize].total_cmp(&self.keys[a as usize]).then(a.cmp(&b))
+        });
+        order
+    }
+}
+
+/// One of them.
+#[derive(Clone, Copy, Debug)]
+struct Row<'a> {
+    key: f64,
+    weight: f64,
+    values: &'a [f64],
+    claims: &'a [Claim],
 }
 
 /// How many standard deviations of a count a year must be away from the quantile to be decided early.
@@ -36,7 +81,7 @@ const SURE: f64 = 8.0;
 /// How many years of a block to keep so that the worst `share` of all years are among them beyond doubt.
 pub fn keep(block: usize, share: f64) -> usize {
     let expected = block as f64 * share;
-    ((expected + 12.0 * expected.sqrt() + 8.0) as usize).min(block)
+    ((expected + 8.0 * expected.sqrt() + 8.0) as usize).min(block)
 }
 
 /// Sums over the tail of one amount per product, cause or variable.
@@ -69,7 +114,7 @@ pub struct Tail {
     share: f64,
     years: f64,
     /// Years that may be the quantile or beyond it.
-    rows: Vec<Row>,
+    rows: Rows,
     /// No later year below this can matter.
     floor: f64,
     folded: Folded,
@@ -87,6 +132,8 @@ struct Folded {
     products: Parts,
     causes: Parts,
     variables: Parts,
+    /// Amounts of the year at hand; zeros between years.
+    year: Vec<f64>,
 }
 
 /// The mean of each part over the worst `share` of the years, with standard errors.
@@ -109,21 +156,23 @@ pub struct Contributions {
 impl Tail {
     /// The worst `share` of the years, for so many products, causes and variables.
     pub fn new(share: f64, products: usize, causes: usize, variables: usize) -> Self {
-        let folded = Folded {
-            products: Parts::new(products),
-            causes: Parts::new(causes),
-            variables: Parts::new(variables),
-            ..Folded::default()
-        };
         let sizes = [products, causes, variables];
-        Self { share, years: 0.0, rows: vec![], floor: f64::NEG_INFINITY, folded, sizes }
+        Self {
+            share,
+            years: 0.0,
+            rows: Rows::default(),
+            floor: f64::NEG_INFINITY,
+            folded: Folded::new(sizes),
+            sizes,
+        }
     }
 
     /// Takes a block's worst years; `years` is the block's length. Blocks come in order.
-    pub fn add(&mut self, rows: impl IntoIterator<Item = Row>, years: usize) {
+    pub fn add(&mut self, rows: &Rows, years: usize) {
         self.years += years as f64;
-        let floor = self.floor;
-        self.rows.extend(rows.into_iter().filter(|r| r.key >= floor));
+        for index in (0..rows.len()).filter(|&i| rows.keys[i] >= self.floor) {
+            self.rows.push(rows.row(index));
+        }
     }
 
     /// Decides what can be decided of the years held. Called at fixed numbers of blocks, for the order of the sums.
@@ -134,17 +183,19 @@ impl Tail {
         }
         let expected = self.years * self.share;
         let doubt = SURE * expected.sqrt() + 8.0;
-        self.rows.sort_by(|a, b| b.key.total_cmp(&a.key));
-        let keep = ((expected + doubt - self.folded.weight).max(0.0)) as usize;
-        if keep < self.rows.len() {
-            self.floor = self.rows[keep].key;
-            self.rows.truncate(keep + 1);
+        let order = self.rows.ranked();
+        let sure = ((expected - doubt - self.folded.weight).max(0.0) as usize).min(order.len());
+        let possible = ((expected + doubt - self.folded.weight).max(0.0) as usize).min(order.len());
+        for &index in &order[..sure] {
+            let row = self.rows.row(index as usize);
+            self.folded.fold(row, row.weight);
         }
-        let sure = ((expected - doubt - self.folded.weight).max(0.0) as usize).min(self.rows.len());
-        let rest = self.rows.split_off(sure);
-        for row in std::mem::replace(&mut self.rows, rest) {
-            self.folded.fold(&row, row.weight);
+        if let Some(&first_out) = order.get(possible) {
+            self.floor = self.rows.keys[first_out as usize];
         }
+        let mut rest = Rows::default();
+        order[sure..possible].iter().for_each(|&index| rest.push(self.rows.row(index as usize)));
+        self.rows = rest;
     }
 
     /// The contributions. None if no year was seen, or the quantile fell among years already decided, which has a
@@ -154,30 +205,25 @@ impl Tail {
         if target <= 0.0 || self.folded.weight > target {
             return None;
         }
-        self.rows.sort_by(|a, b| b.key.total_cmp(&a.key));
+        let order = self.rows.ranked();
         let mut var = None;
-        let rows = std::mem::take(&mut self.rows);
-        let mut near = Folded {
-            products: Parts::new(self.sizes[0]),
-            causes: Parts::new(self.sizes[1]),
-            variables: Parts::new(self.sizes[2]),
-            ..Folded::default()
-        };
-        for row in &rows {
+        for &index in &order {
             let left = target - self.folded.weight;
             if left <= 0.0 {
                 break;
             }
             // The year at the quantile counts for the part that is still missing.
-            let weight = row.weight.min(left);
-            self.folded.fold(row, weight);
+            let row = self.rows.row(index as usize);
+            self.folded.fold(row, row.weight.min(left));
             var = Some(row.key);
         }
-        // Years next to the quantile say what a product's share there is: the error of the quantile carries it over.
         let var = var?;
+        // Years next to the quantile say what a product's share there is: the error of the quantile carries it over.
+        let mut near = Folded::new(self.sizes);
         let around = ((target * 0.05) as usize).clamp(10, 2000);
-        let at = rows.partition_point(|r| r.key > var);
-        for row in &rows[at.saturating_sub(around)..(at + around).min(rows.len())] {
+        let at = order.partition_point(|&i| self.rows.keys[i as usize] > var);
+        for &index in &order[at.saturating_sub(around)..(at + around).min(order.len())] {
+            let row = self.rows.row(index as usize);
             near.fold(row, row.weight);
         }
         Some(self.folded.contributions(target, self.years, var, &near))
@@ -185,22 +231,36 @@ impl Tail {
 }
 
 impl Folded {
-    fn fold(&mut self, row: &Row, weight: f64) {
+    fn new([products, causes, variables]: [usize; 3]) -> Self {
+        Self {
+            products: Parts::new(products),
+            causes: Parts::new(causes),
+            variables: Parts::new(variables),
+            year: vec![0.0; products.max(causes)],
+            ..Self::default()
+        }
+    }
+
+    fn fold(&mut self, row: Row<'_>, weight: f64) {
         self.weight += weight;
         self.weight_square += weight * weight;
         self.key += weight * row.key;
         self.key_square += (weight * row.key) * (weight * row.key);
         self.key_cross += weight * weight * row.key;
         // A product hit twice in a year is one amount of that year: squares are of years.
-        let mut claims: Vec<(u32, u32, f64)> =
-            row.claims.iter().map(|c| (c.product, c.cause, f64::from(c.amount))).collect();
-        claims.sort_by_key(|c| c.0);
-        for group in claims.chunk_by(|a, b| a.0 == b.0) {
-            self.products.add(group[0].0 as usize, weight, group.iter().fold(0.0, |sum, c| sum + c.2));
-        }
-        claims.sort_by_key(|c| c.1);
-        for group in claims.chunk_by(|a, b| a.1 == b.1) {
-            self.causes.add(group[0].1 as usize, weight, group.iter().fold(0.0, |sum, c| sum + c.2));
+        for (parts, place) in
+            [(&mut self.products, (|c| c.product) as fn(&Claim) -> u32), (&mut self.causes, |c| c.cause)]
+        {
+            for claim in row.claims {
+                self.year[place(claim) as usize] += f64::from(claim.amount);
+            }
+            for claim in row.claims {
+                let index = place(claim) as usize;
+                let amount = std::mem::take(&mut self.year[index]);
+                if amount > 0.0 {
+                    parts.add(index, weight, amount);
+                }
+            }
         }
         for (index, &value) in row.values.iter().enumerate() {
             self.variables.add(index, weight, value);
