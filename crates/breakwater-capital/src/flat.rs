@@ -9,7 +9,7 @@ mod tables;
 use crate::{
     flat::tables::Tables,
     model::Model,
-    rng::{LANES, Purpose, Stream},
+    rng::{LANES, Purpose, SPARE, Stream},
     simulate::{Block, Engine},
     tail::Claim,
 };
@@ -122,21 +122,24 @@ impl Flat {
             let cluster = shocks.which.draw((stream.word() >> 32) as u32) as usize;
             let members = &shocks.members[cluster];
             // Half a word for each member; who is hit is written down without a branch.
-            grow(hit, members.len() + 2);
+            grow(hit, members.len() + 1);
             let mut count = 0;
-            for pair in members.chunks(2) {
-                let word = stream.word();
-                for (&(product, threshold), bits) in pair.iter().zip([word as u32, (word >> 32) as u32]) {
-                    hit[count] = product;
-                    count += usize::from(bits <= threshold);
+            for some in members.chunks(2 * SPARE) {
+                for (pair, &word) in some.chunks(2).zip(stream.take(some.len().div_ceil(2))) {
+                    for (&(product, threshold), bits) in pair.iter().zip([word as u32, (word >> 32) as u32]) {
+                        hit[count] = product;
+                        count += usize::from(bits <= threshold);
+                    }
                 }
             }
             struck.push((year as u32, cluster as u32 + 1, hits.len() as u32));
             let mut event = 0.0;
-            for &product in &hit[..count] {
-                let amount = self.tables.claim(product as usize, stream.word() as u32);
-                event += f64::from(amount);
-                hits.push((product, amount));
+            for some in hit[..count].chunks(SPARE) {
+                for (&product, &word) in some.iter().zip(stream.take(some.len())) {
+                    let amount = self.tables.claim(product as usize, word as u32);
+                    event += f64::from(amount);
+                    hits.push((product, amount));
+                }
             }
             let [gross, _net, largest, recovered @ ..] = block.values.as_mut_slice() else { return };
             gross[year] += event;

@@ -1,13 +1,13 @@
 //! The distribution of a yearly amount, in bounded memory, whatever the order in which years arrive.
 //!
-//! Bins are as wide as a five-hundredth of the amounts in them. Each keeps how much weight fell into it and the least and the
+//! Bins are as wide as a 256th to a 512th of the amounts in them. Each keeps how much weight fell into it and the least and the
 //! greatest amount seen, so that an atom (the plateau of a stop loss) is met exactly and a bin with one year in it is
 //! that year. Weights are counted in integers: sums do not depend on the order, so neither on threads nor on processes.
 
 use serde::{Deserialize, Serialize};
 
 /// Mantissa bits that choose a bin within an octave.
-const BIN_BITS: u32 = 9;
+const BIN_BITS: u32 = 8;
 const PAGE: usize = 1 << BIN_BITS;
 /// Weight one.
 pub const ONE: u64 = 1 << 32;
@@ -29,153 +29,212 @@ pub struct Bin {
     pub at_high: u64,
 }
 
-const EMPTY: Bin =
-    Bin { weight: 0, square: 0, low: f64::INFINITY, high: f64::NEG_INFINITY, at_low: 0, at_high: 0 };
+/// What is touched for every year: kept small, so that the bins in use stay in the nearest cache.
+#[derive(Clone, Copy, Debug)]
+struct Hot {
+    weight: u64,
+    /// Ends in single precision, which is how finely amounts are told apart.
+    low: f32,
+    high: f32,
+}
 
-impl Bin {
-    // At most 2^31 years of weight at most two: no sum reaches 2^64, so sums wrap nowhere.
-    #[inline(always)]
-    fn add(&mut self, amount: f64, weight: u64, square: u64) {
-        self.weight = self.weight.wrapping_add(weight);
-        self.square = self.square.wrapping_add(square);
-        // After the first years of a bin almost all fall strictly between its ends.
-        if amount <= self.low || amount >= self.high {
-            self.end(amount, weight);
-        }
-    }
+/// What is touched when a year falls on an end of its bin, or has a weight.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cold {
+    square: u64,
+    at_low: u64,
+    at_high: u64,
+}
 
-    /// Widens the bin, or counts at an end.
-    fn end(&mut self, amount: f64, weight: u64) {
-        if self.low > self.high {
-            (self.low, self.high) = (amount, amount);
-            self.at_low = weight;
-        } else if amount < self.low {
-            if self.low == self.high {
-                self.at_high = self.at_low;
-            }
-            self.low = amount;
-            self.at_low = weight;
-        } else if amount == self.low {
-            self.at_low = self.at_low.wrapping_add(weight);
-        } else if amount > self.high {
-            self.high = amount;
-            self.at_high = weight;
-        } else {
-            self.at_high = self.at_high.wrapping_add(weight);
-        }
-    }
+const EMPTY: Hot = Hot { weight: 0, low: f32::INFINITY, high: f32::NEG_INFINITY };
 
-    fn merge(&mut self, other: &Self) {
-        self.weight += other.weight;
-        self.square += other.square;
-        self.end(other.low, other.at_low);
-        if other.high > other.low {
-            self.end(other.high, other.at_high);
+/// Widens a bin, or counts at an end of it.
+// At most 2^31 years of weight at most two: no sum reaches 2^64.
+fn end(hot: &mut Hot, cold: &mut Cold, amount: f32, weight: u64) {
+    if hot.low > hot.high {
+        (hot.low, hot.high) = (amount, amount);
+        cold.at_low = weight;
+    } else if amount < hot.low {
+        if hot.low == hot.high {
+            cold.at_high = cold.at_low;
         }
+        hot.low = amount;
+        cold.at_low = weight;
+    } else if amount == hot.low {
+        cold.at_low += weight;
+    } else if amount > hot.high {
+        hot.high = amount;
+        cold.at_high = weight;
+    } else {
+        cold.at_high += weight;
     }
 }
 
 /// A histogram of amounts of at least zero.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Histogram {
-    zero: Bin,
+    /// Weight, and square of the weight, of years with nothing.
+    zero: (u64, u64),
     /// Bins from octave `first` on, as many octaves as were hit.
-    bins: Vec<Bin>,
+    hot: Vec<Hot>,
+    cold: Vec<Cold>,
     first: u32,
-}
-
-impl Default for Histogram {
-    fn default() -> Self {
-        Self { zero: EMPTY, bins: vec![], first: 0 }
-    }
+    /// Whether squares are kept; while all years have weight one, a bin's squares are its weights.
+    squares: bool,
 }
 
 impl Histogram {
     /// Counts years of weight one.
     pub fn count_all(&mut self, amounts: &[f64]) {
-        let mut some = [0.0; 256];
+        if self.squares {
+            return amounts.iter().for_each(|&amount| self.add(amount as f32, ONE, ONE));
+        }
+        let mut some = [0.0f32; 256];
         for chunk in amounts.chunks(256) {
-            let positive = chunk.iter().fold(0, |n, &amount| n + u32::from(amount > 0.0));
-            let zeros = (chunk.len() as u64 - u64::from(positive)) * ONE;
-            if zeros > 0 {
-                self.zero.add(0.0, zeros, zeros);
-            }
-            // Where a good part is zero, the others are collected without a branch.
+            let positive =
+                chunk.iter().fold(0, |n, &amount| n + u32::from(amount as f32 >= f32::MIN_POSITIVE));
+            self.zero.0 += (chunk.len() as u64 - u64::from(positive)) * ONE;
+            self.zero.1 += (chunk.len() as u64 - u64::from(positive)) * ONE;
+            // Zeros, and amounts below every normal number, are left out: where they are many, without a branch.
             let mut count = 0;
-            let few = (positive as usize) < chunk.len() - chunk.len() / 8;
-            if few {
+            if positive as usize == chunk.len() {
+                some.iter_mut().zip(chunk).for_each(|(some, &amount)| *some = amount as f32);
+                count = chunk.len();
+            } else {
                 for &amount in chunk {
+                    let amount = amount as f32;
                     some[count & 255] = amount;
-                    count += usize::from(amount > 0.0);
+                    count += usize::from(amount >= f32::MIN_POSITIVE);
                 }
             }
-            let chosen = if few { &some[..count] } else { chunk };
-            chosen.iter().filter(|a| **a > 0.0).for_each(|&amount| self.bin(amount).add(amount, ONE, ONE));
+            for &amount in &some[..count] {
+                let index = self.index(amount);
+                let bin = &mut self.hot[index];
+                // The sum's bound is named at `end`.
+                bin.weight = bin.weight.wrapping_add(ONE);
+                // After the first years of a bin almost all fall strictly between its ends.
+                if amount <= bin.low || amount >= bin.high {
+                    end(bin, &mut self.cold[index], amount, ONE);
+                }
+            }
         }
     }
 
     /// Counts a year of another weight, at most 2.
     #[inline]
     pub fn count_weighted(&mut self, amount: f64, weight: f64) {
+        self.keep_squares();
         // Rounded down to 2^-32, which is far below a weight's own sampling error.
         let units = (weight * ONE as f64) as u64;
         let square = (weight * weight * ONE as f64) as u64;
-        self.bin(amount).add(amount, units, square);
+        self.add(amount as f32, units, square);
     }
 
+    fn add(&mut self, amount: f32, weight: u64, square: u64) {
+        if amount < f32::MIN_POSITIVE {
+            self.zero.0 += weight;
+            self.zero.1 += square;
+            return;
+        }
+        let index = self.index(amount);
+        let (bin, cold) = (&mut self.hot[index], &mut self.cold[index]);
+        bin.weight += weight;
+        cold.square += square;
+        if amount <= bin.low || amount >= bin.high {
+            end(bin, cold, amount, weight);
+        }
+    }
+
+    /// The bin of a positive amount.
     #[inline(always)]
-    fn bin(&mut self, amount: f64) -> &mut Bin {
-        let bits = (amount as f32).to_bits();
-        // Zeros, and amounts below every normal float, are one bin.
-        if amount <= 0.0 || bits >> 23 == 0 {
-            return &mut self.zero;
-        }
+    fn index(&mut self, amount: f32) -> usize {
+        let bits = amount.to_bits();
         // Where the octave is not there yet the subtraction wraps to an index that is not there either.
-        let mut index = (bits >> (23 - BIN_BITS)).wrapping_sub(self.first << BIN_BITS) as usize;
-        if index >= self.bins.len() {
-            self.make(bits >> 23);
-            index = ((bits >> (23 - BIN_BITS)) - (self.first << BIN_BITS)) as usize;
+        let index = (bits >> (23 - BIN_BITS)).wrapping_sub(self.first << BIN_BITS) as usize;
+        if index < self.hot.len() {
+            return index;
         }
-        &mut self.bins[index]
+        self.make(bits >> 23);
+        ((bits >> (23 - BIN_BITS)) - (self.first << BIN_BITS)) as usize
     }
 
     /// Makes room for an octave.
     #[cold]
     #[inline(never)]
     fn make(&mut self, octave: u32) {
-        if self.bins.is_empty() {
+        if self.hot.is_empty() {
             self.first = octave;
         }
-        let last = self.first + (self.bins.len() / PAGE) as u32;
+        let last = self.first + (self.hot.len() / PAGE) as u32;
         if octave < self.first {
             let more = (self.first - octave) as usize * PAGE;
-            self.bins.splice(0..0, std::iter::repeat_n(EMPTY, more));
+            self.hot.splice(0..0, std::iter::repeat_n(EMPTY, more));
+            self.cold.splice(0..0, std::iter::repeat_n(Cold::default(), more));
             self.first = octave;
         } else if octave >= last {
-            let more = (octave + 1 - last) as usize * PAGE;
-            self.bins.extend(std::iter::repeat_n(EMPTY, more));
+            let len = (octave + 1 - self.first) as usize * PAGE;
+            self.hot.resize(len, EMPTY);
+            self.cold.resize(len, Cold::default());
         }
     }
 
     /// Adds another's counts.
     pub fn merge(&mut self, other: &Self) {
-        self.zero.merge(&other.zero);
-        for bin in other.bins.iter().filter(|b| b.low.is_finite()) {
-            self.bin(bin.low).merge(bin);
+        other.bins().iter().for_each(|bin| self.merge_bin(bin));
+    }
+
+    /// From here on squares are sums of their own.
+    fn keep_squares(&mut self) {
+        if !self.squares {
+            self.hot.iter().zip(&mut self.cold).for_each(|(hot, cold)| cold.square = hot.weight);
+            self.squares = true;
+        }
+    }
+
+    fn merge_bin(&mut self, other: &Bin) {
+        self.keep_squares();
+        let (low, high) = (other.low as f32, other.high as f32);
+        if low < f32::MIN_POSITIVE {
+            self.zero.0 += other.weight;
+            self.zero.1 += other.square;
+            return;
+        }
+        let index = self.index(low);
+        let (bin, cold) = (&mut self.hot[index], &mut self.cold[index]);
+        bin.weight += other.weight;
+        cold.square += other.square;
+        end(bin, cold, low, other.at_low);
+        if high > low {
+            end(bin, cold, high, other.at_high);
         }
     }
 
     /// The bins that were hit, smallest amounts first.
     pub fn bins(&self) -> Vec<Bin> {
-        std::iter::once(&self.zero).chain(&self.bins).filter(|b| b.low.is_finite()).copied().collect()
+        let zero = Bin {
+            weight: self.zero.0,
+            square: self.zero.1,
+            low: 0.0,
+            high: 0.0,
+            at_low: self.zero.0,
+            at_high: 0,
+        };
+        let of = |(hot, cold): (&Hot, &Cold)| Bin {
+            weight: hot.weight,
+            square: if self.squares { cold.square } else { hot.weight },
+            low: f64::from(hot.low),
+            high: f64::from(hot.high),
+            at_low: cold.at_low,
+            at_high: cold.at_high,
+        };
+        let hit = self.hot.iter().zip(&self.cold).filter(|b| b.0.low <= b.0.high).map(of);
+        std::iter::once(zero).filter(|z| z.weight > 0).chain(hit).collect()
     }
 
     /// A histogram from bins that [`Self::bins`] gave.
     pub fn from_bins(bins: &[Bin]) -> Self {
         let mut all = Self::default();
-        for bin in bins {
-            all.bin(bin.low).merge(bin);
-        }
+        bins.iter().for_each(|bin| all.merge_bin(bin));
         all
     }
 }

@@ -19,6 +19,9 @@ const USED: usize = (OCTAVES << CELL_BITS) as usize + 2;
 /// Length of the table: a power of two, so that an index is masked rather than checked.
 pub const CELLS: usize = USED.next_power_of_two();
 
+/// `2^-31`.
+const HALF_WORD: f32 = 1.0 / 2_147_483_648.0;
+
 /// A tabulated quantile function: value at a cell's lower end and difference to its upper end.
 #[derive(Clone, Debug)]
 pub struct Quantiles {
@@ -54,10 +57,12 @@ impl Quantiles {
         Self { cells, exact: law.clone(), exact_share }
     }
 
-    /// The value that 32 random bits draw; not a number if it must be computed by [`Self::exact`].
+    /// The value that 32 random bits draw among the greatest `share` of values; not a number if it must be computed by
+    /// [`Self::exact`].
     #[inline(always)]
-    pub fn draw(&self, bits: u32) -> f32 {
-        let float = probability(bits).to_bits();
+    pub fn draw(&self, bits: u32, share: f32) -> f32 {
+        // 31 bits, which is what a conversion to floats has in every vector unit.
+        let float = ((bits >> 1) as i32 as f32 * (share * HALF_WORD)).to_bits();
         let index = (float >> POSITION_BITS).max(BASE) - BASE;
         let position =
             (float & ((1 << POSITION_BITS) - 1)) as i32 as f32 * (1.0 / (1 << POSITION_BITS) as f32);
@@ -65,17 +70,12 @@ impl Quantiles {
         value + position * difference
     }
 
-    /// The value that 32 random bits draw, from the law itself.
+    /// The same value, from the law itself.
     #[cold]
-    pub fn exact(&self, bits: u32) -> f32 {
-        self.exact.upper_quantile(f64::from(bits >> 1) / 2_147_483_648.0 + 1.0 / 4_294_967_296.0) as f32
+    pub fn exact(&self, bits: u32, share: f32) -> f32 {
+        let middle = (f64::from(bits >> 1) + 0.5) * f64::from(HALF_WORD);
+        self.exact.upper_quantile(middle * f64::from(share)) as f32
     }
-}
-
-/// The upper probability of 32 random bits, in `[0, 1]`: 31 bits, which is what a conversion has in every vector unit.
-#[inline(always)]
-fn probability(bits: u32) -> f32 {
-    (bits >> 1) as i32 as f32 * (1.0 / 2_147_483_648.0)
 }
 
 /// The upper probability at which a tabulated cell begins.

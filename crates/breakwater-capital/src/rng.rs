@@ -7,6 +7,8 @@
 /// Generators of a stream. So many that a step is a loop, which the compiler turns into vector instructions; fewer it
 /// would unroll into scalar ones.
 pub const LANES: usize = 32;
+/// Words that are drawn ahead for small requests.
+pub const SPARE: usize = 256;
 
 /// What a stream is for. Streams of different purposes are independent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +30,7 @@ pub enum Purpose {
 #[derive(Clone, Debug)]
 pub struct Stream {
     state: [[u64; LANES]; 4],
-    words: [u64; LANES],
+    words: Box<[u64; SPARE]>,
     used: usize,
     /// The vector unit at hand. All of them compute the same integers.
     unit: pulp::Arch,
@@ -70,7 +72,7 @@ impl Stream {
         for word in state.iter_mut().flatten() {
             *word = split_mix(&mut key);
         }
-        Self { state, words: [0; LANES], used: LANES, unit: pulp::Arch::new() }
+        Self { state, words: Box::new([0; SPARE]), used: SPARE, unit: pulp::Arch::new() }
     }
 
     /// Fills a buffer whose length is a multiple of [`LANES`].
@@ -90,17 +92,28 @@ impl Stream {
     /// One word.
     #[inline(always)]
     pub fn word(&mut self) -> u64 {
-        if self.used == LANES {
-            let unit = self.unit;
-            unit.dispatch(
-                #[inline(always)]
-                || step(&mut self.state, &mut self.words),
-            );
-            self.used = 0;
+        self.take(1)[0]
+    }
+
+    /// So many words, at most [`SPARE`], from a store. What is left of the store when it cannot serve is dropped.
+    #[inline(always)]
+    pub fn take(&mut self, words: usize) -> &[u64] {
+        if self.used + words > SPARE {
+            self.refill();
         }
-        let word = self.words[self.used];
-        self.used += 1;
-        word
+        let from = self.used;
+        self.used += words;
+        &self.words[from..from + words]
+    }
+
+    #[inline(never)]
+    fn refill(&mut self) {
+        let Self { words, state, unit, .. } = self;
+        unit.dispatch(
+            #[inline(always)]
+            || words.as_chunks_mut::<LANES>().0.iter_mut().for_each(|chunk| step(state, chunk)),
+        );
+        self.used = 0;
     }
 
     /// A number inside (0, 1): the middle of one of 2^53 equal cells.

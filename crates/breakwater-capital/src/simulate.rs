@@ -18,9 +18,9 @@ use crate::{
 };
 
 /// Years of a block.
-pub const BLOCK: usize = 2048;
+pub const BLOCK: usize = 4096;
 /// Blocks between two prunings of the tail, and of a batch.
-pub const BATCH: u64 = 64;
+pub const BATCH: u64 = 32;
 /// Share of years in the tail whose claims are kept.
 pub const TAIL: f64 = 0.01;
 
@@ -190,7 +190,8 @@ pub fn run_into<E: Engine>(
     while from < plan.blocks() {
         let to = (from + window).min(plan.blocks());
         let next = AtomicU64::new(from);
-        let done: Mutex<Vec<(u64, Partial, Option<Block>)>> = Mutex::new(Vec::with_capacity((to - from) as usize));
+        let done: Mutex<Vec<(u64, Partial, Option<Block>)>> =
+            Mutex::new(Vec::with_capacity((to - from) as usize));
         let work = |worker: &mut Worker<'_, E>| {
             loop {
                 let block = next.fetch_add(1, Ordering::Relaxed);
@@ -203,9 +204,9 @@ pub fn run_into<E: Engine>(
                 }
                 let block_held = held.then(|| worker.block.clone());
                 // A thread that panicked took the run with it: there is nobody left to see the poison.
-                done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((
-                    block, partial, block_held,
-                ));
+                done.lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner)
+                    .push((block, partial, block_held));
             }
         };
         if let [only] = workers.as_mut_slice() {

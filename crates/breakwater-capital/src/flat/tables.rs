@@ -2,7 +2,7 @@
 
 use crate::{
     alias::Alias,
-    model::{Model, Terms},
+    model::{Cluster, Member, Model, Product, Terms},
     portfolio::Cover,
     quantiles::Quantiles,
     simulate::Block,
@@ -12,7 +12,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(super) struct Tables {
     pub(super) groups: Vec<Group>,
-    products: Vec<Record>,
+    products: Vec<(Record, u32)>,
     laws: Vec<Quantiles>,
     pub(super) shocks: Option<Shocks>,
     /// Treaties that look at single events.
@@ -48,16 +48,19 @@ enum Picks {
 struct Table<const N: usize> {
     columns: Box<[u64; N]>,
     records: Box<[Record; N]>,
+    laws: Box<[u32; N]>,
 }
 
 impl<const N: usize> Table<N> {
-    fn new(rates: &[f64], records: &[Record]) -> Box<Self> {
+    fn new(rates: &[f64], records: &[Record], laws: &[u32]) -> Box<Self> {
         let columns = Alias::of_size(rates, N).columns().to_vec();
         // What lies beyond the products is never drawn.
         let padded = (0..N).map(|i| records[i.min(records.len() - 1)]).collect::<Vec<_>>();
         let columns = columns.into_boxed_slice().try_into().unwrap_or_else(|_| unreachable!("N columns"));
         let records = padded.into_boxed_slice().try_into().unwrap_or_else(|_| unreachable!("N records"));
-        Box::new(Self { columns, records })
+        let padded = (0..N).map(|i| laws[i.min(laws.len() - 1)]).collect::<Vec<_>>();
+        let laws = padded.into_boxed_slice().try_into().unwrap_or_else(|_| unreachable!("N laws"));
+        Box::new(Self { columns, records, laws })
     }
 
     /// Picks and amounts of as many claims as there are words; whether some amount is still to be computed.
@@ -75,14 +78,14 @@ impl<const N: usize> Table<N> {
         if let [law] = laws {
             for ((&word, place), amount) in claims {
                 *place = pick(word);
-                *amount = self.records[*place as usize & (N - 1)].payout(law.draw(word as u32));
+                *amount = self.records[*place as usize & (N - 1)].draw(law, word as u32);
                 unsure |= amount.is_nan();
             }
         } else {
             for ((&word, place), amount) in claims {
                 *place = pick(word);
                 let record = self.records[*place as usize & (N - 1)];
-                *amount = record.payout(laws[record.law as usize].draw(word as u32));
+                *amount = record.draw(&laws[self.laws[*place as usize & (N - 1)] as usize], word as u32);
                 unsure |= amount.is_nan();
             }
         }
@@ -90,13 +93,15 @@ impl<const N: usize> Table<N> {
     }
 }
 
-/// Terms of a product in single precision, and its law.
+/// Terms of a product in single precision.
 #[derive(Clone, Copy, Debug)]
 struct Record {
     slope: f32,
     intercept: f32,
     limit: f32,
-    law: u32,
+    /// Probability that an event pays anything. Events that do not are never drawn: rates are thinned by it, which
+    /// changes no law of what is paid.
+    pays: f32,
 }
 
 /// Shocks of all clusters.
@@ -135,6 +140,12 @@ impl Layer {
 }
 
 impl Record {
+    /// What a claim pays that pays; not a number if it is still to be computed.
+    #[inline(always)]
+    fn draw(&self, law: &Quantiles, bits: u32) -> f32 {
+        self.payout(law.draw(bits, self.pays))
+    }
+
     #[inline(always)]
     fn payout(&self, x: f32) -> f32 {
         let paid = x * self.slope - self.intercept;
@@ -147,15 +158,15 @@ impl Record {
 impl Tables {
     pub(super) fn new(model: &Model) -> Result<Self, String> {
         refuse(model)?;
-        let products: Vec<Record> = model.products.iter().map(|p| record(&p.terms, p.severity)).collect();
+        let products: Vec<(Record, u32)> = model.products.iter().map(|p| record(model, p)).collect();
         let laws: Vec<Quantiles> = model.severities.iter().map(Quantiles::new).collect();
         let (layers, stop_losses) = treaties(model)?;
         let lowest = layers.iter().fold(f64::INFINITY, |least: f64, l| least.min(l.attachment));
         Ok(Self {
             groups: groups(model, &products)?,
+            shocks: shocks(model, &products),
             products,
             laws,
-            shocks: shocks(model),
             // A claim at the attachment pays nothing; rounding to single precision must not lose one above it.
             lowest_attachment: (lowest * (1.0 - 1e-6)) as f32,
             layers,
@@ -183,8 +194,8 @@ impl Tables {
     fn repair(&self, group: &Group, words: &[u64], picks: &[u32], amounts: &mut [f32]) {
         for ((word, &pick), amount) in words.iter().zip(picks).zip(amounts) {
             if amount.is_nan() {
-                let record = self.products[group.members[pick as usize] as usize];
-                *amount = record.payout(self.laws[record.law as usize].exact(*word as u32));
+                let (record, law) = self.products[group.members[pick as usize] as usize];
+                *amount = record.payout(self.laws[law as usize].exact(*word as u32, record.pays));
             }
         }
     }
@@ -192,10 +203,10 @@ impl Tables {
     /// One claim on a product.
     #[inline(always)]
     pub(super) fn claim(&self, product: usize, bits: u32) -> f32 {
-        let record = self.products[product];
-        let law = &self.laws[record.law as usize];
-        let paid = record.payout(law.draw(bits));
-        if paid.is_nan() { record.payout(law.exact(bits)) } else { paid }
+        let (record, law) = self.products[product];
+        let law = &self.laws[law as usize];
+        let paid = record.draw(law, bits);
+        if paid.is_nan() { record.payout(law.exact(bits, record.pays)) } else { paid }
     }
 
     /// Annual terms of the layers, stop losses, and what tranches bear.
@@ -260,19 +271,19 @@ fn refuse(model: &Model) -> Result<(), String> {
     Ok(())
 }
 
-fn record(terms: &Terms, severity: usize) -> Record {
-    Record {
-        slope: terms.slope as f32,
-        intercept: terms.intercept as f32,
-        limit: terms.limit as f32,
-        law: severity as u32,
-    }
+fn record(model: &Model, product: &Product) -> (Record, u32) {
+    let Terms { slope, intercept, limit } = product.terms;
+    let pays = model.severities[product.severity].survival(intercept / slope);
+    let record =
+        Record { slope: slope as f32, intercept: intercept as f32, limit: limit as f32, pays: pays as f32 };
+    (record, product.severity as u32)
 }
 
 /// Products by the factor of their rates.
-fn groups(model: &Model, records: &[Record]) -> Result<Vec<Group>, String> {
+fn groups(model: &Model, records: &[(Record, u32)]) -> Result<Vec<Group>, String> {
     let mut by_mixing: Vec<(Option<usize>, Vec<u32>)> = vec![];
-    for (index, p) in model.products.iter().enumerate().filter(|(_, p)| p.rate > 0.0) {
+    let rate = |i: usize| model.products[i].rate * f64::from(records[i].0.pays);
+    for (index, p) in model.products.iter().enumerate().filter(|(i, _)| rate(*i) > 0.0) {
         match by_mixing.iter_mut().find(|(m, _)| *m == p.mixing) {
             Some((_, members)) => members.push(index as u32),
             None => by_mixing.push((p.mixing, vec![index as u32])),
@@ -281,16 +292,16 @@ fn groups(model: &Model, records: &[Record]) -> Result<Vec<Group>, String> {
     by_mixing
         .into_iter()
         .map(|(mixing, members)| {
-            let rates: Vec<f64> = members.iter().map(|&i| model.products[i as usize].rate).collect();
+            let rates: Vec<f64> = members.iter().map(|&i| rate(i as usize)).collect();
             let mean = rates.iter().fold(0.0, |sum, r| sum + r);
             if mean > 100_000.0 {
                 return Err(format!("{mean} attacks a year are expected"));
             }
-            let own: Vec<Record> = members.iter().map(|&i| records[i as usize]).collect();
+            let (own, laws): (Vec<Record>, Vec<u32>) = members.iter().map(|&i| records[i as usize]).unzip();
             let picks = match own.len() {
-                0..=1024 => Picks::Hundreds(Table::new(&rates, &own)),
-                1025..=65_536 => Picks::Thousands(Table::new(&rates, &own)),
-                65_537..=1_048_576 => Picks::Million(Table::new(&rates, &own)),
+                0..=1024 => Picks::Hundreds(Table::new(&rates, &own, &laws)),
+                1025..=65_536 => Picks::Thousands(Table::new(&rates, &own, &laws)),
+                65_537..=1_048_576 => Picks::Million(Table::new(&rates, &own, &laws)),
                 more => return Err(format!("there are {more} products")),
             };
             Ok(Group {
@@ -330,18 +341,18 @@ pub(crate) fn count_law(mean: f64, shape: Option<f64>) -> Vec<f64> {
     law
 }
 
-fn shocks(model: &Model) -> Option<Shocks> {
+fn shocks(model: &Model, records: &[(Record, u32)]) -> Option<Shocks> {
     let rates: Vec<f64> =
         model.clusters.iter().map(|c| if c.members.is_empty() { 0.0 } else { c.rate }).collect();
     let total = rates.iter().fold(0.0, |sum, r| sum + r);
     if total == 0.0 {
         return None;
     }
-    let members = |c: &crate::model::Cluster| {
-        let hit = |m: &&crate::model::Member| m.hit > 0.0;
+    let members = |c: &Cluster| {
+        let hit = |m: &Member| m.hit * f64::from(records[m.product].0.pays);
         // A word hits if it is at most the threshold: `threshold + 1` of 2^32 words.
         let threshold = |p: f64| ((p * 4_294_967_296.0) as u64).saturating_sub(1) as u32;
-        c.members.iter().filter(hit).map(|m| (m.product as u32, threshold(m.hit))).collect()
+        c.members.iter().filter(|m| hit(m) > 0.0).map(|m| (m.product as u32, threshold(hit(m)))).collect()
     };
     Some(Shocks {
         mean_gap: 1.0 / total,
