@@ -111,6 +111,29 @@ impl Flat {
         }
     }
 
+    /// The claims above zero of a year, event by event; `end` is told where each event ends.
+    fn listed(&self, claims: &Claims, year: usize, out: &mut Vec<Claim>, mut end: impl FnMut(usize)) {
+        for (index, starts) in claims.starts.iter().enumerate() {
+            let range = starts[year] as usize..starts[year + 1] as usize;
+            let members = &self.tables.groups[index].members;
+            let pairs = claims.picks[index][range.clone()].iter().zip(&claims.amounts[index][range]);
+            for (&pick, &amount) in pairs.filter(|p| *p.1 > 0.0) {
+                out.push(Claim { product: members[pick as usize], cause: 0, amount });
+                end(out.len());
+            }
+        }
+        let first = claims.shocks.partition_point(|s| (s.0 as usize) < year);
+        for (offset, &(of, cause, start)) in claims.shocks[first..].iter().enumerate() {
+            if of as usize != year {
+                break;
+            }
+            let to = claims.shocks.get(first + offset + 1).map_or(claims.hits.len(), |s| s.2 as usize);
+            let hits = claims.hits[start as usize..to].iter();
+            out.extend(hits.filter(|h| h.1 > 0.0).map(|&(product, amount)| Claim { product, cause, amount }));
+            end(out.len());
+        }
+    }
+
     /// Draws the shocks of a block and adds them up.
     fn shocks(&self, stream: &mut Stream, claims: &mut Claims, block: &mut Block) {
         let Some(shocks) = &self.tables.shocks else { return };
@@ -190,21 +213,10 @@ impl Engine for Flat {
     }
 
     fn claims(&self, claims: &Claims, year: usize, out: &mut Vec<Claim>) {
-        for (index, starts) in claims.starts.iter().enumerate() {
-            let range = starts[year] as usize..starts[year + 1] as usize;
-            let members = &self.tables.groups[index].members;
-            let pairs = claims.picks[index][range.clone()].iter().zip(&claims.amounts[index][range]);
-            let claim = |(&pick, &amount)| Claim { product: members[pick as usize], cause: 0, amount };
-            out.extend(pairs.filter(|p| *p.1 > 0.0).map(claim));
-        }
-        let first = claims.shocks.partition_point(|s| (s.0 as usize) < year);
-        for (offset, &(of, cause, start)) in claims.shocks[first..].iter().enumerate() {
-            if of as usize != year {
-                break;
-            }
-            let end = claims.shocks.get(first + offset + 1).map_or(claims.hits.len(), |s| s.2 as usize);
-            let hits = claims.hits[start as usize..end].iter();
-            out.extend(hits.filter(|h| h.1 > 0.0).map(|&(product, amount)| Claim { product, cause, amount }));
-        }
+        self.listed(claims, year, out, |_| ());
+    }
+
+    fn events(&self, claims: &Claims, year: usize, out: &mut Vec<Claim>, ends: &mut Vec<usize>) {
+        self.listed(claims, year, out, |end| ends.push(end));
     }
 }

@@ -9,6 +9,7 @@
 //! a contract is rounded to integers where it leaves.
 
 pub mod alias;
+pub mod analysis;
 pub mod exact;
 pub mod example;
 pub mod fault;

@@ -61,6 +61,21 @@ pub trait Engine: Sync {
     /// The claims of a year of the block just simulated.
     fn claims(&self, scratch: &Self::Scratch, year: usize, out: &mut Vec<Claim>);
 
+    /// The same claims, event by event, and where in `out` each event ends.
+    ///
+    /// Unless an engine knows better, attacks on a product alone are events each, and a shock's claims stand together in
+    /// ascending order of products.
+    fn events(&self, scratch: &Self::Scratch, year: usize, out: &mut Vec<Claim>, ends: &mut Vec<usize>) {
+        let from = out.len();
+        self.claims(scratch, year, out);
+        let mut end = from;
+        let same = |a: &Claim, b: &Claim| b.cause != 0 && a.cause == b.cause && a.product < b.product;
+        for event in out[from..].chunk_by(same) {
+            end += event.len();
+            ends.push(end);
+        }
+    }
+
     /// What the years whose claims are kept are ranked by.
     fn key(&self) -> usize {
         variable::GROSS
@@ -93,7 +108,8 @@ impl Plan {
         self.blocks().div_ceil(BATCH)
     }
 
-    fn block_years(&self, block: u64) -> usize {
+    /// Years of a block.
+    pub fn block_years(&self, block: u64) -> usize {
         (self.years - block * BLOCK as u64).min(BLOCK as u64) as usize
     }
 }

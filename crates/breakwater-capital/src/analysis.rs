@@ -1,0 +1,16 @@
+//! The analyst's questions, answered from simulated years: who causes the capital, what a cover must cost, what breaks
+//! the pool, how much it may write, how many years are enough.
+//!
+//! Each answer is a pure function of a model and of [`Years`]: years of an engine kept with their claims, so that a
+//! product, a cluster or a treaty can be taken out of the very same years. What two answers share of chance cancels.
+
+pub mod allocate;
+pub mod price;
+pub mod programme;
+pub mod require;
+pub mod years;
+
+mod parallel;
+mod tail;
+
+pub use years::Years;
