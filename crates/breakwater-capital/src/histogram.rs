@@ -203,8 +203,11 @@ impl Histogram {
         let (bin, cold) = (&mut self.hot[index], &mut self.cold[index]);
         bin.weight += other.weight;
         cold.square += other.square;
-        end(bin, cold, low, other.at_low);
-        if high > low {
+        // An end that lies inside the other's ends is an end no more, and counts at none.
+        if low <= bin.low || low >= bin.high {
+            end(bin, cold, low, other.at_low);
+        }
+        if high > low && (high <= bin.low || high >= bin.high) {
             end(bin, cold, high, other.at_high);
         }
     }
@@ -236,5 +239,39 @@ impl Histogram {
         let mut all = Self::default();
         bins.iter().for_each(|bin| all.merge_bin(bin));
         all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Few amounts to a bin, so that ends are met, and many bins.
+    fn amounts() -> Vec<f64> {
+        let step = |i: u64| (i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) % 97;
+        (0..4000).map(|i| step(i) as f64 * (1.0 + step(i + 7) as f64 * 1e-5)).collect()
+    }
+
+    #[test]
+    fn merging_parts_is_counting_the_whole() {
+        let amounts = amounts();
+        let mut whole = Histogram::default();
+        whole.count_all(&amounts);
+        for size in [1, 3, 64, 999, 4000] {
+            let mut forwards = Histogram::default();
+            let mut backwards = Histogram::default();
+            let parts: Vec<Histogram> = amounts
+                .chunks(size)
+                .map(|part| {
+                    let mut own = Histogram::default();
+                    own.count_all(part);
+                    Histogram::from_bins(&own.bins())
+                })
+                .collect();
+            parts.iter().for_each(|part| forwards.merge(part));
+            parts.iter().rev().for_each(|part| backwards.merge(part));
+            assert_eq!(forwards.bins(), whole.bins(), "parts of {size}");
+            assert_eq!(backwards.bins(), whole.bins(), "parts of {size}, the last one first");
+        }
     }
 }
