@@ -27,6 +27,7 @@ use self::{
 };
 use crate::{fault::Fault, measure::LEVELS, model::Model, portfolio::Regime};
 
+pub use claims::masses;
 pub use length::BEYOND;
 
 /// Points of a lattice whose step was not asked for.

@@ -7,10 +7,10 @@ pub(super) fn largest(law: &Distribution, terms: &Terms) -> f64 {
     (terms.slope * law.max() - terms.intercept).clamp(0.0, terms.limit)
 }
 
-/// `E[min(payout, y)]`.
-fn limited_payout(law: &Distribution, terms: &Terms, y: f64) -> f64 {
-    let from = terms.intercept / terms.slope;
-    terms.slope * law.layer_mean(from, (y + terms.intercept) / terms.slope)
+/// `E[(payout - y)+]`, where `payout` is at most `largest`: relative digits stay far in the tail.
+fn excess(law: &Distribution, terms: &Terms, y: f64, largest: f64) -> f64 {
+    let share = |y: f64| (y + terms.intercept) / terms.slope;
+    if y >= largest { 0.0 } else { terms.slope * law.layer_mean(share(y), share(largest)) }
 }
 
 /// Probability that a claim pays more than `y`, in closed form.
@@ -18,11 +18,11 @@ pub(super) fn survival(law: &Distribution, terms: &Terms, y: f64) -> f64 {
     if y >= terms.limit { 0.0 } else { law.survival((y + terms.intercept) / terms.slope) }
 }
 
-/// Masses of the payout on `0, step, 2 step, …`, at most `most` of them.
+/// Masses of the payout on `0, step, 2 step, …`, at most `most` of them; what is beyond the last is left out.
 ///
 /// Each amount between two points goes to both in the proportion that keeps its mean, so that the mean, and every layer
 /// between two points, is what it is without the lattice.
-pub(super) fn masses(law: &Distribution, terms: &Terms, step: f64, most: usize) -> Vec<f64> {
+pub fn masses(law: &Distribution, terms: &Terms, step: f64, most: usize) -> Vec<f64> {
     let largest = largest(law, terms);
     // A billionth of a step too much is rounding and not a further point.
     let cells = (largest / step - 1e-9).ceil().max(0.0);
@@ -30,18 +30,14 @@ pub(super) fn masses(law: &Distribution, terms: &Terms, step: f64, most: usize) 
     if largest <= 0.0 {
         return vec![1.0];
     }
-    let at = |k: usize| {
-        let y = k as f64 * step;
-        if y >= largest { limited_payout(law, terms, largest) } else { limited_payout(law, terms, y) }
-    };
     let mut masses = Vec::with_capacity(points);
-    // Slope of the limited mean in the cell before the point.
-    let (mut slope, mut value) = (1.0, 0.0);
-    for k in 0..points {
-        let next_value = at(k + 1);
-        let next = (next_value - value) / step;
-        masses.push((slope - next).max(0.0));
-        (slope, value) = (next, next_value);
+    // What the payout's survival integrates to over the cell before the point, per step.
+    let (mut before, mut beyond) = (1.0, excess(law, terms, 0.0, largest));
+    for k in 1..=points {
+        let next = excess(law, terms, k as f64 * step, largest);
+        let cell = (beyond - next) / step;
+        masses.push((before - cell).max(0.0));
+        (before, beyond) = (cell, next);
     }
     masses
 }

@@ -175,7 +175,7 @@ pub(super) fn layer(model: &Model, index: usize, view: &View, sum: &Lattice, non
         treaty: index,
         expected: treaty.share * expected,
         expected_unlimited: treaty.share * sum.mean(),
-        sd: treaty.share * square.sqrt(),
+        sd: treaty.share * square.max(0.0).sqrt(),
         attaches,
         // Half a step below the limit is on it.
         exhausts: if full.is_finite() { sum.survival(full - 0.5 * sum.step()) } else { 0.0 },
