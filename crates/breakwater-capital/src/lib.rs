@@ -21,10 +21,12 @@ pub mod outcome;
 pub mod portfolio;
 pub mod quantiles;
 pub mod rng;
+pub mod sample;
 pub mod severity;
 pub mod simulate;
 pub mod special;
 pub mod tail;
+pub mod timeline;
 
 pub use fault::Fault;
 pub use model::Model;

@@ -146,6 +146,14 @@ impl Treaty {
         }
     }
 
+    /// Prices of its reinstatements, in order, as shares of the premium; empty without any.
+    pub fn reinstatement_prices(&self) -> &[f64] {
+        match &self.cover {
+            Cover::EventExcess { reinstatements: Some(prices), .. } => prices,
+            _ => &[],
+        }
+    }
+
     /// Whether it looks at single events rather than at the whole year.
     pub fn is_by_event(&self) -> bool {
         !matches!(self.cover, Cover::StopLoss { .. })

@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use crate::{
     flat::Flat,
     measure::{Distribution, Level, Moments, moments},
-    model::Model,
+    model::{Model, Treaty},
     portfolio::Portfolio,
     simulate::{self, Merged, Plan, variable},
     tail::Contributions,
+    timeline::Timeline,
 };
 
 /// Points of each exceedance curve.
@@ -87,6 +88,9 @@ pub struct Errors {
     pub layers: Vec<LayerErrors>,
     /// Of each tranche.
     pub tranches: Vec<LayerErrors>,
+    /// Of each of the others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<LayerErrors>,
     /// Of each product's part.
     pub allocation: Vec<f64>,
     /// Of each cause's part.
@@ -147,6 +151,9 @@ pub struct Outcome {
     pub layers: Vec<Layer>,
     /// Surplus and tranches of each pool: what each bears.
     pub tranches: Vec<Layer>,
+    /// What only years event by event know: [`Timeline::extras`]. Their `exhaust` is 0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Layer>,
     /// Euler parts of the gross TVaR 99 % by product, in the document's order.
     pub allocation: Vec<Share>,
     /// The same by cause: attacks on products alone, then shocks of each cluster.
@@ -205,10 +212,22 @@ pub fn evaluate_into(
     if options.years == 0 || options.years > 1 << 31 {
         return Err(Failure::Years(options.years));
     }
-    let engine = Flat::new(model).map_err(Failure::Refused)?;
     let plan = plan(model, options);
-    let merged = simulate::run_into(&engine, &plan, options.threads, watch, sink).ok_or(Failure::Ended)?;
-    outcome(model, options, "crude", merged)
+    let (method, merged) = if let Some(engine) = flat(model) {
+        ("crude", simulate::run_into(&engine, &plan, options.threads, watch, sink))
+    } else {
+        let engine = Timeline::new(model).map_err(Failure::Refused)?;
+        let plan = Timeline::plan(model, plan);
+        ("timeline", simulate::run_into(&engine, &plan, options.threads, watch, sink))
+    };
+    outcome(model, options, method, merged.ok_or(Failure::Ended)?)
+}
+
+/// The fast engine, if it says everything there is to say of this model.
+fn flat(model: &Model) -> Option<Flat> {
+    // It does not know what reinstatements cost.
+    let charged = |t: &Treaty| t.premium > 0.0 && t.reinstatement_prices().iter().any(|&p| p > 0.0);
+    if model.treaties.iter().any(charged) { None } else { Flat::new(model).ok() }
 }
 
 /// The plan of a run.
@@ -233,7 +252,8 @@ pub fn columns(model: &Model) -> Vec<String> {
     let treaties = document.treaties.iter().map(|t| format!("treaty/{}", t.id));
     let tranches = tranche_ids(document).map(|id| format!("tranche/{id}"));
     let first = ["gross", "net", "largest"].map(str::to_owned);
-    first.into_iter().chain(treaties).chain(tranches).collect()
+    let others = if flat(model).is_some() { vec![] } else { Timeline::extras(model) };
+    first.into_iter().chain(treaties).chain(tranches).chain(others).collect()
 }
 
 fn tranche_ids(document: &Portfolio) -> impl Iterator<Item = String> {
@@ -272,6 +292,8 @@ pub fn outcome(model: &Model, options: &Options, method: &str, merged: Merged) -
     let split = variable::TREATIES + document.treaties.len();
     let (layers, layer_errors) = borne(treaties, &views[variable::TREATIES..split]);
     let (tranches, tranche_errors) = borne(tranches, &views[split..]);
+    let rest = split + tranches.len();
+    let (others, other_errors) = borne(Timeline::extras(model).into_iter(), &views[rest..]);
     let share = |(id, part): (String, &(f64, f64))| Share { id, tvar99: part.0 };
     let own = std::iter::once("own attacks".to_owned()).chain(document.clusters.iter().map(|c| c.id.clone()));
     Ok(Outcome {
@@ -284,6 +306,7 @@ pub fn outcome(model: &Model, options: &Options, method: &str, merged: Merged) -
         net,
         layers,
         tranches,
+        others,
         allocation: document.products.iter().map(|p| p.id.clone()).zip(&products).map(share).collect(),
         causes: own.zip(&causes).map(share).collect(),
         standard_errors: Errors {
@@ -291,6 +314,7 @@ pub fn outcome(model: &Model, options: &Options, method: &str, merged: Merged) -
             net: net_errors,
             layers: layer_errors,
             tranches: tranche_errors,
+            others: other_errors,
             allocation: products.iter().map(|p| p.1).collect(),
             causes: causes.iter().map(|p| p.1).collect(),
         },

@@ -292,10 +292,16 @@ pub struct Product {
     /// Premium a year for the whole exposure.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub premium: f64,
-    /// Cover bought within a simulated year begins this many days later.
+    /// Cover begins this many days after it is bought.
+    ///
+    /// One year of simulation looks at cover that has been in force since before its first day, so nothing waits. A run
+    /// of several years begins with the sale of its covers and waits in its first year; renewals follow without a gap.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub waiting_days: f64,
-    /// Exposure stays bound this many days after expiry.
+    /// Exposure stays bound this many days after expiry, for its claims may still be reported.
+    ///
+    /// Without effect on losses, which are of the day of the event. In a run of several years what lapsed holds back
+    /// capital so much longer.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub report_days: f64,
 }
