@@ -1,17 +1,39 @@
 //! Portfolios to begin with.
 
 use crate::{
+    fault::Fault,
     portfolio::{Cluster, Cover, Law, Membership, Mixing, Portfolio, Product, Severity, Treaty},
     special::normal_quantile,
 };
 
-/// Names of the portfolios that [`portfolio`] knows.
-pub const NAMES: [&str; 1] = ["cp500"];
+/// Names of the portfolios there are, and what each is.
+pub const NAMES: [(&str, &str); 3] = [
+    ("small", "four covers, two clusters, three treaties and a pool with two tranches; commented"),
+    ("everything", "every kind of law, dependence, treaty and pool that a portfolio can say; commented"),
+    ("cp500", "the reference job: 500 covers in ten clusters under three treaties"),
+];
 
 /// A portfolio by its name.
 pub fn portfolio(name: &str) -> Option<Portfolio> {
     match name {
         "cp500" => Some(cp500()),
+        // A test reads all of them.
+        _ => Portfolio::from_toml(text(name)?).ok(),
+    }
+}
+
+/// A portfolio by its name, as the TOML to begin with: with comments where it has some.
+///
+/// # Errors
+/// Where a number has no TOML form.
+pub fn toml(name: &str) -> Option<Result<String, Fault>> {
+    text(name).map(|text| Ok(text.to_owned())).or_else(|| portfolio(name).map(|p| p.to_toml()))
+}
+
+fn text(name: &str) -> Option<&'static str> {
+    match name {
+        "small" => Some(include_str!("example/small.toml")),
+        "everything" => Some(include_str!("example/everything.toml")),
         _ => None,
     }
 }
@@ -93,5 +115,24 @@ fn treaty(id: &str, cover: Cover, after: &[&str]) -> Treaty {
         products: vec![],
         premium: 0.0,
         counterparty: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Model;
+
+    #[test]
+    fn every_example_is_a_model_and_its_document_says_the_same() {
+        for (name, _) in NAMES {
+            let of_text = Model::from_toml(&toml(name).unwrap().unwrap()).unwrap();
+            let model = Model::new(portfolio(name).unwrap()).unwrap();
+            assert_eq!(of_text.hash, model.hash, "{name}");
+            let again = Model::from_toml(&model.portfolio.to_toml().unwrap()).unwrap();
+            assert_eq!(again.hash, model.hash, "{name} written and read");
+            let json = serde_json::to_string(&model.portfolio).unwrap();
+            assert_eq!(Model::from_json(&json).unwrap().hash, model.hash, "{name} as JSON");
+        }
     }
 }

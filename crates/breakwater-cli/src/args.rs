@@ -6,6 +6,7 @@ use alloy::primitives::Address;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::act::Act;
+use crate::capital::CapitalCommand;
 
 const EXIT_CODES: &str = "Exit status: 0 ok, 1 failure, 2 wrong usage, 4 only partial data.";
 
@@ -72,6 +73,11 @@ pub(crate) enum Command {
     },
     #[command(flatten)]
     Act(Act),
+    /// What a pool must hold and what each cover costs it, by simulation; no chain is needed
+    Capital {
+        #[command(subcommand)]
+        command: CapitalCommand,
+    },
     /// Cover bought, two attacks or a case study, losses paid, books balanced; all on a local chain
     Demo(Demo),
     /// Play attack cases on a local chain and see what Breakwater proves and pays

@@ -6,6 +6,7 @@
 mod act;
 mod args;
 mod books;
+mod capital;
 mod chain;
 mod connect;
 mod demo;
@@ -47,21 +48,25 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<Outcome, Failure> {
+    let screen = style::Screen::new(&cli.global);
+    match cli.command {
+        Command::Chain { command: ChainCommand::Check { rpc } } => wait(chain::check(&rpc, &screen)),
+        Command::Gauge { command: GaugeCommand::Compile(asked) } => wait(gauge::compile(&asked, &screen)),
+        Command::Gauge { command: GaugeCommand::Read(asked) } => wait(gauge::read(&asked, &screen)),
+        Command::Deploy(asked) => wait(deploy::deploy(&asked, &screen)),
+        Command::Node(asked) => wait(node::node(&asked, &screen)),
+        Command::Act(command) => wait(act::run(command, &screen)),
+        Command::Capital { command } => capital::command(&command, &screen),
+        Command::Demo(asked) => wait(demo::demo(&asked, &screen)),
+        Command::Replay { paths } => wait(replay::replay(&paths, &screen)),
+    }
+}
+
+/// Starts the asynchronous runtime, for the commands that need one.
+fn wait(work: impl Future<Output = Result<Outcome, Failure>>) -> Result<Outcome, Failure> {
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::new(format!("the asynchronous runtime does not start: {error}")))?;
-    let screen = style::Screen::new(&cli.global);
-    runtime.block_on(async {
-        match cli.command {
-            Command::Chain { command: ChainCommand::Check { rpc } } => chain::check(&rpc, &screen).await,
-            Command::Gauge { command: GaugeCommand::Compile(asked) } => gauge::compile(&asked, &screen).await,
-            Command::Gauge { command: GaugeCommand::Read(asked) } => gauge::read(&asked, &screen).await,
-            Command::Deploy(asked) => deploy::deploy(&asked, &screen).await,
-            Command::Node(asked) => node::node(&asked, &screen).await,
-            Command::Act(command) => act::run(command, &screen).await,
-            Command::Demo(asked) => demo::demo(&asked, &screen).await,
-            Command::Replay { paths } => replay::replay(&paths, &screen).await,
-        }
-    })
+    runtime.block_on(work)
 }
 
 /// Warnings always, more by `-v`, or whatever `RUST_LOG` says; on stderr.

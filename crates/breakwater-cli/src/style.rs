@@ -86,10 +86,17 @@ impl Screen {
 }
 
 /// `println!` panics when the reader has gone; whoever closes a pipe has seen enough.
+/// A disk that is full has not, and a script must not take half a line for a result.
 fn line(text: &str) {
     use std::io::Write as _;
-    if writeln!(std::io::stdout(), "{text}").is_err() {
-        std::process::exit(0);
+    if let Err(error) = writeln!(std::io::stdout(), "{text}") {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            std::process::exit(0);
+        }
+        eprintln!("error: cannot write to standard output: {error}");
+        eprintln!("right: an output with room for the result");
+        eprintln!(" more: breakwater help");
+        std::process::exit(1);
     }
 }
 

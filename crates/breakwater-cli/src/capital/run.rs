@@ -1,0 +1,111 @@
+//! `capital run`.
+
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use breakwater_capital::Model;
+use breakwater_capital::outcome::{self, Options, Outcome as Found};
+use breakwater_capital::simulate::Block;
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+
+use super::progress::Progress;
+use super::yearly::Yearly;
+use super::{input, summary};
+use crate::failure::{Failure, Outcome};
+use crate::style::Screen;
+
+/// What to simulate and how.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// Portfolio in TOML or JSON; - is standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    sampling: Sampling,
+    /// Write every simulated year here, as Parquet
+    #[arg(long, value_name = "FILE")]
+    table: Option<PathBuf>,
+}
+
+/// How years are drawn.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Sampling {
+    /// Years to simulate
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=1 << 31))]
+    pub(crate) years: u64,
+    /// Seed of all random numbers: the same seed, the same digits
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Threads; they change no digit [default: one for each core]
+    #[arg(long, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+    /// How years are drawn
+    #[arg(long, value_enum, default_value_t = Method::Crude)]
+    pub(crate) method: Method,
+}
+
+/// How years are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Method {
+    /// Each year as likely as it is
+    Crude,
+}
+
+impl Sampling {
+    /// As the engine wants it.
+    pub(crate) fn options(&self) -> Options {
+        let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
+        Options { years: self.years, seed: self.seed, threads: self.threads.map_or_else(cores, usize::from) }
+    }
+}
+
+/// Runs a portfolio and says what came out.
+pub(crate) fn run(asked: &Run, screen: &Screen) -> Result<Outcome, Failure> {
+    let portfolio = input::portfolio(&asked.file)?;
+    let begun = Instant::now();
+    let model = Model::new(portfolio).map_err(|fault| input::refused(&asked.file, &fault))?;
+    let options = asked.sampling.options();
+    let table = asked.table.as_ref().map(|path| {
+        let hashes = outcome::hashes(&model, &options, "crude");
+        Yearly::open(path, &model, &hashes)
+    });
+    let mut found = simulate(&model, &options, table.transpose()?)?;
+    if screen.json {
+        let mut value = serde_json::to_value(&found)
+            .map_err(|error| Failure::new(format!("the result has no JSON form: {error}")))?;
+        value["seconds"] = Value::from(begun.elapsed().as_secs_f64());
+        screen.object(&value);
+    } else {
+        let tables = summary::tables(&found, screen.palette);
+        found.seconds = begun.elapsed().as_secs_f64();
+        screen.say(summary::head(&found, options.threads, screen.palette));
+        screen.say(tables);
+    }
+    Ok(Outcome::Ok)
+}
+
+/// The run itself, with a bar, a table if there is one, and an ear for Ctrl-C.
+fn simulate(model: &Model, options: &Options, mut table: Option<Yearly>) -> Result<Found, Failure> {
+    let progress = Progress::begin(options.years);
+    let watch = |years| progress.more(years);
+    let mut broken = None;
+    let found = match &mut table {
+        None => outcome::evaluate(model, options, &watch),
+        Some(table) => {
+            let mut sink = |block: &Block| {
+                broken = table.block(block).err();
+                broken.is_none()
+            };
+            outcome::evaluate_into(model, options, &watch, Some(&mut sink))
+        }
+    };
+    progress.end();
+    if let Some(failure) = broken {
+        return Err(failure);
+    }
+    let found = found.map_err(|stopped| progress.stopped(&stopped))?;
+    table.map_or(Ok(()), Yearly::finish)?;
+    Ok(found)
+}
