@@ -40,7 +40,7 @@ impl Portfolio {
     /// A portfolio that comes with the package.
     #[staticmethod]
     fn example(name: &str) -> PyResult<Self> {
-        let known = capital::example::NAMES.join(", ");
+        let known = capital::example::NAMES.map(|(name, _)| name).join(", ");
         let portfolio = capital::example::portfolio(name)
             .ok_or_else(|| PyKeyError::new_err(format!("no example {name:?}; there are: {known}")))?;
         Model::new(portfolio).map(|model| Self { model }).map_err(fault)
@@ -185,6 +185,6 @@ fn fault(fault: capital::Fault) -> PyErr {
 fn _breakwater(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Portfolio>()?;
     module.add_class::<Outcome>()?;
-    module.add("EXAMPLES", capital::example::NAMES.to_vec())?;
+    module.add("EXAMPLES", capital::example::NAMES.map(|(name, _)| name).to_vec())?;
     module.add("LEVELS", capital::measure::LEVELS.to_vec())
 }
