@@ -4,7 +4,7 @@
 //! simulated step by step over arrays: counts, then claims, then sums. Loops are plain arithmetic over slices, without
 //! branches on random data, so that the compiler can use whatever vector unit it is given.
 
-mod tables;
+pub(crate) mod tables;
 
 use crate::{
     flat::tables::Tables,

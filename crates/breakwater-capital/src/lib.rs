@@ -10,7 +10,6 @@
 
 pub mod alias;
 pub mod analysis;
-pub mod engine;
 pub mod exact;
 pub mod example;
 pub mod fault;
@@ -27,6 +26,7 @@ pub mod severity;
 pub mod simulate;
 pub mod special;
 pub mod tail;
+pub mod tilt;
 pub mod timeline;
 
 pub use fault::Fault;

@@ -62,7 +62,13 @@ impl Quantiles {
     #[inline(always)]
     pub fn draw(&self, bits: u32, share: f32) -> f32 {
         // 31 bits, which is what a conversion to floats has in every vector unit.
-        let float = ((bits >> 1) as i32 as f32 * (share * HALF_WORD)).to_bits();
+        self.at((bits >> 1) as i32 as f32 * (share * HALF_WORD))
+    }
+
+    /// The value that is exceeded with probability `v`, from 0 to 1; not a number if the table does not know.
+    #[inline(always)]
+    pub fn at(&self, v: f32) -> f32 {
+        let float = v.to_bits();
         let index = (float >> POSITION_BITS).max(BASE) - BASE;
         let position =
             (float & ((1 << POSITION_BITS) - 1)) as i32 as f32 * (1.0 / (1 << POSITION_BITS) as f32);
@@ -74,7 +80,13 @@ impl Quantiles {
     #[cold]
     pub fn exact(&self, bits: u32, share: f32) -> f32 {
         let middle = (f64::from(bits >> 1) + 0.5) * f64::from(HALF_WORD);
-        self.exact.upper_quantile(middle * f64::from(share)) as f32
+        self.exact_at(middle * f64::from(share))
+    }
+
+    /// The value that is exceeded with probability `v`, from the law itself.
+    #[cold]
+    pub fn exact_at(&self, v: f64) -> f32 {
+        self.exact.upper_quantile(v) as f32
     }
 }
 

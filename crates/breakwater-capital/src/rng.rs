@@ -24,6 +24,8 @@ pub enum Purpose {
     Points = 4,
     /// Runs of several years.
     Path = 5,
+    /// Years that place the bars of a weighted run.
+    Pilot = 6,
 }
 
 /// A stream of random words.

@@ -4,8 +4,6 @@
 //! [`Batch`], which is what a worker process sends back; a [`Merger`] takes batches in order. Nothing in it depends on
 //! who simulated which block, so the digits do not either.
 
-mod check;
-
 use std::sync::{
     Mutex,
     atomic::{AtomicBool, AtomicU64, Ordering},
@@ -16,13 +14,15 @@ use serde::{Deserialize, Serialize};
 use crate::{
     histogram::{Bin, Histogram},
     rng::{Purpose, Stream},
-    tail::{Claim, Rows, Tail, keep},
+    tail::{Bars, Claim, Folded, Rows, Tail, keep},
 };
 
 /// Years of a block.
 pub const BLOCK: usize = 4096;
 /// Blocks between two prunings of the tail, and of a batch.
 pub const BATCH: u64 = 32;
+/// Bytes of sums by product that a window of weighted blocks may bring.
+const WEIGHTED: u64 = 32 << 20;
 /// Share of years in the tail whose claims are kept.
 pub const TAIL: f64 = 0.01;
 
@@ -78,6 +78,11 @@ pub trait Engine: Sync {
         }
     }
 
+    /// Where years are weighted: between which amounts the quantile of so many years lies.
+    fn bars(&self, _years: u64) -> Option<Bars> {
+        None
+    }
+
     /// What the years whose claims are kept are ranked by.
     fn key(&self) -> usize {
         variable::GROSS
@@ -108,6 +113,10 @@ impl Plan {
     /// How many batches there are.
     pub fn batches(&self) -> u64 {
         self.blocks().div_ceil(BATCH)
+    }
+
+    fn tail(&self) -> Tail {
+        Tail::new(TAIL, self.products, self.clusters + 1, self.bounds.len())
     }
 
     /// Years of a block.
@@ -150,6 +159,8 @@ pub struct Partial {
     pub sums: Vec<Sums>,
     /// Its worst years.
     pub rows: Rows,
+    /// Of weighted years: sums over those above the upper bar, and the lower bar.
+    pub sure: Option<(Folded, f64)>,
 }
 
 /// Consecutive blocks, reduced.
@@ -159,6 +170,8 @@ pub struct Batch {
     pub index: u64,
     /// Its blocks, in order.
     pub partials: Vec<Partial>,
+    /// Of weighted years: sums over all blocks' years above the upper bar, and the lower bar.
+    pub sure: Option<(Folded, f64)>,
     /// For each variable, the bins its years fell into.
     pub bins: Vec<Vec<Bin>>,
 }
@@ -167,8 +180,16 @@ pub struct Batch {
 pub fn batch<E: Engine>(engine: &E, plan: &Plan, index: u64) -> Batch {
     let mut worker = Worker::new(engine, plan);
     let blocks = index * BATCH..((index + 1) * BATCH).min(plan.blocks());
-    let partials = blocks.map(|block| worker.block(block)).collect();
-    Batch { index, partials, bins: worker.histograms.iter().map(Histogram::bins).collect() }
+    let mut partials: Vec<Partial> = blocks.map(|block| worker.block(block)).collect();
+    // Summed in the order in which a run on one machine sums them.
+    let mut tail = plan.tail();
+    let mut bar = None;
+    for (folded, low) in partials.iter_mut().filter_map(|p| p.sure.take()) {
+        tail.sure(&folded, low);
+        bar = Some(low);
+    }
+    let sure = bar.map(|bar| (tail.take_fresh(), bar));
+    Batch { index, partials, sure, bins: worker.histograms.iter().map(Histogram::bins).collect() }
 }
 
 /// Sees the blocks of a run in their order, for tables of years, and ends the run by answering false.
@@ -202,6 +223,9 @@ pub fn run_into<E: Engine>(
     // Where blocks are held for a sink, windows are as short as keeps the threads busy.
     let held = sink.is_some();
     let window = if held { BATCH.max(4 * threads as u64) } else { BATCH * (threads as u64).max(4) };
+    // Weighted blocks each bring sums by product.
+    let sums = if engine.bars(plan.years).is_some() { 48 * plan.products as u64 + 1024 } else { 1 };
+    let window = window.min(WEIGHTED / sums).max(2 * threads as u64);
     let stop = AtomicBool::new(false);
     let mut workers: Vec<Worker<'_, E>> = (0..threads).map(|_| Worker::new(engine, plan)).collect();
     let mut from = 0;
@@ -263,13 +287,24 @@ struct Worker<'a, E: Engine> {
     block: Block,
     histograms: Vec<Histogram>,
     order: Vec<u32>,
+    bars: Option<Bars>,
+    claims: Vec<Claim>,
 }
 
 impl<'a, E: Engine> Worker<'a, E> {
     fn new(engine: &'a E, plan: &'a Plan) -> Self {
         let block = Block { years: 0, weights: vec![], values: vec![vec![]; plan.bounds.len()] };
         let histograms = vec![Histogram::default(); plan.bounds.len()];
-        Self { engine, plan, scratch: E::Scratch::default(), block, histograms, order: vec![] }
+        Self {
+            engine,
+            plan,
+            scratch: E::Scratch::default(),
+            block,
+            histograms,
+            order: vec![],
+            bars: engine.bars(plan.years),
+            claims: vec![],
+        }
     }
 
     fn block(&mut self, index: u64) -> Partial {
@@ -289,14 +324,20 @@ impl<'a, E: Engine> Worker<'a, E> {
             .zip(&self.plan.bounds)
             .map(|((values, histogram), &bound)| reduce(values, weights, bound, histogram))
             .collect();
-        let rows = self.rows();
+        let (rows, sure) = match self.bars {
+            None => (self.rows(), None),
+            Some(bars) => {
+                let (rows, folded) = self.weighted_rows(bars);
+                (rows, Some((folded, bars.low)))
+            }
+        };
         let weights = &self.block.weights;
         let (weight, weight_square) = if weights.is_empty() {
             (years as f64, years as f64)
         } else {
             (weights.iter().fold(0.0, |s, w| s + w), weights.iter().fold(0.0, |s, w| s + w * w))
         };
-        Partial { years, weight, weight_square, sums, rows }
+        Partial { years, weight, weight_square, sums, rows, sure }
     }
 
     /// The block's worst years with their claims.
@@ -323,6 +364,30 @@ impl<'a, E: Engine> Worker<'a, E> {
             rows.ends.push(rows.claims.len() as u32);
         }
         rows
+    }
+
+    /// The block's years between the bars with their claims, and sums over those above.
+    fn weighted_rows(&mut self, bars: Bars) -> (Rows, Folded) {
+        let Block { years, weights, values } = &self.block;
+        let key = &values[self.engine.key()];
+        let mut rows = Rows::default();
+        let mut folded = Folded::new([self.plan.products, self.plan.clusters + 1, self.plan.bounds.len()]);
+        for year in (0..*years).filter(|&y| key[y] >= bars.low && key[y] > 0.0) {
+            let weight = weights.get(year).copied().unwrap_or(1.0);
+            let amounts = values.iter().map(|v| v[year]);
+            if key[year] > bars.high {
+                self.claims.clear();
+                self.engine.claims(&self.scratch, year, &mut self.claims);
+                folded.year(key[year], weight, amounts, &self.claims);
+            } else {
+                rows.keys.push(key[year]);
+                rows.weights.push(weight);
+                rows.values.extend(amounts);
+                self.engine.claims(&self.scratch, year, &mut rows.claims);
+                rows.ends.push(rows.claims.len() as u32);
+            }
+        }
+        (rows, folded)
     }
 }
 
@@ -402,13 +467,16 @@ impl Merger {
             weight_square: 0.0,
             sums: vec![Sums::default(); plan.bounds.len()],
             bins: vec![],
-            tail: Tail::new(TAIL, plan.products, plan.clusters + 1, plan.bounds.len()),
+            tail: plan.tail(),
         };
         Self { merged, histograms: vec![Histogram::default(); plan.bounds.len()], blocks: 0 }
     }
 
     /// The next batch.
     pub fn batch(&mut self, batch: Batch) {
+        if let Some((folded, bar)) = &batch.sure {
+            self.merged.tail.sure(folded, *bar);
+        }
         batch.partials.into_iter().for_each(|partial| self.partial(partial));
         for (all, bins) in self.histograms.iter_mut().zip(&batch.bins) {
             all.merge(&Histogram::from_bins(bins));
@@ -430,11 +498,13 @@ impl Merger {
             all.full += one.full;
             all.full_square += one.full_square;
         }
-        let weighted = partial.weight != partial.years as f64;
         all.tail.add(&partial.rows, partial.years);
+        if let Some((folded, bar)) = &partial.sure {
+            all.tail.sure(folded, *bar);
+        }
         self.blocks += 1;
         if self.blocks.is_multiple_of(BATCH) {
-            all.tail.prune(weighted);
+            all.tail.prune();
         }
     }
 

@@ -3,6 +3,9 @@
 //! Of each block the worst years are kept, many more than the level needs. As blocks arrive in order, years that are
 //! beyond doubt inside the tail are folded into sums and years that are beyond doubt outside are dropped, so that memory
 //! stays bounded however many years there are; only what may still be the quantile is held.
+//!
+//! Where years are weighted, many of a block's years are in the tail, and what is beyond doubt is decided by [`Bars`]
+//! before the run: years above the upper bar are folded block by block, and only years between the bars are kept.
 
 use serde::{Deserialize, Serialize};
 
@@ -75,8 +78,17 @@ struct Row<'a> {
     claims: &'a [Claim],
 }
 
+/// Between which amounts the quantile of a weighted run lies beyond doubt.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bars {
+    /// Years below are outside of the tail.
+    pub low: f64,
+    /// Years above are inside.
+    pub high: f64,
+}
+
 /// How many standard deviations of a count a year must be away from the quantile to be decided early.
-const SURE: f64 = 8.0;
+pub(crate) const SURE: f64 = 8.0;
 
 /// How many years of a block to keep so that the worst `share` of all years are among them beyond doubt.
 pub fn keep(block: usize, share: f64) -> usize {
@@ -85,7 +97,7 @@ pub fn keep(block: usize, share: f64) -> usize {
 }
 
 /// Sums over the tail of one amount per product, cause or variable.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Parts {
     /// Weighted sums.
     pub sum: Vec<f64>,
@@ -100,6 +112,15 @@ impl Parts {
         Self { sum: vec![0.0; len], square: vec![0.0; len], cross: vec![0.0; len] }
     }
 
+    fn merge(&mut self, other: &Self) {
+        let both =
+            [(&mut self.sum, &other.sum), (&mut self.square, &other.square), (&mut self.cross, &other.cross)];
+        for (all, one) in both {
+            all.iter_mut().zip(one).for_each(|(all, one)| *all += one);
+        }
+    }
+
+    #[inline(always)]
     fn add(&mut self, index: usize, weight: f64, amount: f64) {
         let term = weight * amount;
         self.sum[index] += term;
@@ -118,12 +139,16 @@ pub struct Tail {
     /// No later year below this can matter.
     floor: f64,
     folded: Folded,
+    /// Folded since the last pruning.
+    fresh: Folded,
+    /// The highest lower bar of the blocks seen.
+    bar: f64,
     sizes: [usize; 3],
 }
 
-/// What was folded.
-#[derive(Clone, Debug, Default)]
-struct Folded {
+/// Sums over years that are in the tail beyond doubt.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Folded {
     weight: f64,
     key: f64,
     key_square: f64,
@@ -133,6 +158,7 @@ struct Folded {
     causes: Parts,
     variables: Parts,
     /// Amounts of the year at hand; zeros between years.
+    #[serde(skip)]
     year: Vec<f64>,
 }
 
@@ -163,6 +189,8 @@ impl Tail {
             rows: Rows::default(),
             floor: f64::NEG_INFINITY,
             folded: Folded::new(sizes),
+            fresh: Folded::new(sizes),
+            bar: f64::NEG_INFINITY,
             sizes,
         }
     }
@@ -175,17 +203,31 @@ impl Tail {
         }
     }
 
+    /// Takes sums over years of weighted blocks that are in the tail beyond doubt, of which no year below `bar` was kept.
+    pub fn sure(&mut self, folded: &Folded, bar: f64) {
+        self.fresh.merge(folded);
+        self.bar = self.bar.max(bar);
+    }
+
+    /// What was folded since the last pruning: what a batch hands over instead of its blocks' sums.
+    pub fn take_fresh(&mut self) -> Folded {
+        std::mem::replace(&mut self.fresh, Folded::new(self.sizes))
+    }
+
     /// Decides what can be decided of the years held. Called at fixed numbers of blocks, for the order of the sums.
-    pub fn prune(&mut self, weighted: bool) {
-        // Weights make counts of years mean little; weighted runs are short and hold their years.
-        if weighted {
-            return;
-        }
+    pub fn prune(&mut self) {
+        self.settle_fresh();
         let expected = self.years * self.share;
-        let doubt = SURE * expected.sqrt() + 8.0;
         let order = self.rows.ranked();
-        let sure = ((expected - doubt - self.folded.weight).max(0.0) as usize).min(order.len());
-        let possible = ((expected + doubt - self.folded.weight).max(0.0) as usize).min(order.len());
+        // The weight beyond the quantile has this variance: a year of weight one adds one.
+        let doubt = SURE * self.square_at(&order, expected).max(1.0).sqrt() + 8.0;
+        let (mut sure, mut possible) = (0, 0);
+        let mut weight = self.folded.weight;
+        for &index in &order {
+            weight += self.rows.weights[index as usize];
+            sure += usize::from(weight <= expected - doubt);
+            possible += usize::from(weight <= expected + doubt);
+        }
         for &index in &order[..sure] {
             let row = self.rows.row(index as usize);
             self.folded.fold(row, row.weight);
@@ -198,9 +240,31 @@ impl Tail {
         self.rows = rest;
     }
 
+    fn settle_fresh(&mut self) {
+        if self.fresh.weight > 0.0 {
+            let fresh = self.take_fresh();
+            self.folded.merge(&fresh);
+        }
+    }
+
+    /// Sum of squared weights of the years down to the quantile.
+    fn square_at(&self, order: &[u32], target: f64) -> f64 {
+        let (mut weight, mut square) = (self.folded.weight, self.folded.weight_square);
+        for &index in order {
+            if weight >= target {
+                break;
+            }
+            let own = self.rows.weights[index as usize];
+            weight += own;
+            square += own * own;
+        }
+        square
+    }
+
     /// The contributions. None if no year was seen, or the quantile fell among years already decided, which has a
     /// probability below 1e-14.
     pub fn finish(mut self) -> Option<Contributions> {
+        self.settle_fresh();
         let target = self.years * self.share;
         if target <= 0.0 || self.folded.weight > target {
             return None;
@@ -217,6 +281,13 @@ impl Tail {
             self.folded.fold(row, row.weight.min(left));
             var = Some(row.key);
         }
+        if self.folded.weight < target && self.bar > f64::NEG_INFINITY {
+            // All years above the bar are in the tail. Without a bar above zero the rest of the tail has no loss.
+            if self.bar > 0.0 {
+                return None;
+            }
+            var = Some(0.0);
+        }
         let var = var?;
         // Years next to the quantile say what a product's share there is: the error of the quantile carries it over.
         let mut near = Folded::new(self.sizes);
@@ -231,7 +302,8 @@ impl Tail {
 }
 
 impl Folded {
-    fn new([products, causes, variables]: [usize; 3]) -> Self {
+    /// Nothing yet, for so many products, causes and variables.
+    pub(crate) fn new([products, causes, variables]: [usize; 3]) -> Self {
         Self {
             products: Parts::new(products),
             causes: Parts::new(causes),
@@ -241,29 +313,66 @@ impl Folded {
         }
     }
 
+    fn merge(&mut self, other: &Self) {
+        self.weight += other.weight;
+        self.weight_square += other.weight_square;
+        self.key += other.key;
+        self.key_square += other.key_square;
+        self.key_cross += other.key_cross;
+        self.products.merge(&other.products);
+        self.causes.merge(&other.causes);
+        self.variables.merge(&other.variables);
+    }
+
+    /// A year of a block.
+    pub(crate) fn year(
+        &mut self,
+        key: f64,
+        weight: f64,
+        values: impl Iterator<Item = f64>,
+        claims: &[Claim],
+    ) {
+        self.add_key(key, weight);
+        self.add_claims(weight, claims);
+        for (index, value) in values.enumerate() {
+            self.variables.add(index, weight, value);
+        }
+    }
+
     fn fold(&mut self, row: Row<'_>, weight: f64) {
+        self.year(row.key, weight, row.values.iter().copied(), row.claims);
+    }
+
+    fn add_key(&mut self, key: f64, weight: f64) {
         self.weight += weight;
         self.weight_square += weight * weight;
-        self.key += weight * row.key;
-        self.key_square += (weight * row.key) * (weight * row.key);
-        self.key_cross += weight * weight * row.key;
+        self.key += weight * key;
+        self.key_square += (weight * key) * (weight * key);
+        self.key_cross += weight * weight * key;
+    }
+
+    fn add_claims(&mut self, weight: f64, claims: &[Claim]) {
         // A product hit twice in a year is one amount of that year: squares are of years.
-        for (parts, place) in
-            [(&mut self.products, (|c| c.product) as fn(&Claim) -> u32), (&mut self.causes, |c| c.cause)]
-        {
-            for claim in row.claims {
-                self.year[place(claim) as usize] += f64::from(claim.amount);
-            }
-            for claim in row.claims {
-                let index = place(claim) as usize;
-                let amount = std::mem::take(&mut self.year[index]);
-                if amount > 0.0 {
-                    parts.add(index, weight, amount);
-                }
+        for claim in claims {
+            self.year[claim.product as usize] += f64::from(claim.amount);
+        }
+        for claim in claims {
+            let index = claim.product as usize;
+            let amount = std::mem::take(&mut self.year[index]);
+            if amount > 0.0 {
+                self.products.add(index, weight, amount);
             }
         }
-        for (index, &value) in row.values.iter().enumerate() {
-            self.variables.add(index, weight, value);
+        // The same by cause. Claims of one cause mostly follow each other.
+        for run in claims.chunk_by(|a, b| a.cause == b.cause) {
+            self.year[run[0].cause as usize] += run.iter().fold(0.0, |sum, c| sum + f64::from(c.amount));
+        }
+        for run in claims.chunk_by(|a, b| a.cause == b.cause) {
+            let index = run[0].cause as usize;
+            let amount = std::mem::take(&mut self.year[index]);
+            if amount > 0.0 {
+                self.causes.add(index, weight, amount);
+            }
         }
     }
 

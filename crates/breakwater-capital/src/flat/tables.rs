@@ -5,20 +5,20 @@ use crate::{
     model::{Cluster, Member, Model, Product, Terms},
     portfolio::Cover,
     quantiles::Quantiles,
-    simulate::Block,
+    simulate::{Block, variable},
 };
 
 /// All tables of a model.
 #[derive(Clone, Debug)]
-pub(super) struct Tables {
+pub(crate) struct Tables {
     pub(super) groups: Vec<Group>,
     products: Vec<(Record, u32)>,
-    laws: Vec<Quantiles>,
+    pub(crate) laws: Vec<Quantiles>,
     pub(super) shocks: Option<Shocks>,
     /// Treaties that look at single events.
-    pub(super) layers: Vec<Layer>,
+    pub(crate) layers: Vec<Layer>,
     /// The least amount at which one of them pays.
-    pub(super) lowest_attachment: f32,
+    pub(crate) lowest_attachment: f32,
     /// Treaties that look at the year after all of `layers`.
     stop_losses: Vec<Layer>,
     /// Bounds of surplus and tranches of the one pool.
@@ -116,20 +116,25 @@ pub(super) struct Shocks {
 
 /// A treaty's layer.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Layer {
-    pub(super) treaty: usize,
+pub(crate) struct Layer {
+    pub(crate) treaty: usize,
     attachment: f64,
     limit: f64,
     annual_deductible: f64,
     annual_limit: f64,
-    share: f64,
+    pub(crate) share: f64,
 }
 
 impl Layer {
     /// What of one loss is in the layer, before annual terms and the placed share.
     #[inline(always)]
-    pub(super) fn of(&self, loss: f64) -> f64 {
+    pub(crate) fn of(&self, loss: f64) -> f64 {
         (loss - self.attachment).max(0.0).min(self.limit)
+    }
+
+    /// Whether it takes the same share of every loss.
+    pub(crate) fn is_proportional(&self) -> bool {
+        self.attachment == 0.0 && self.limit == f64::INFINITY
     }
 
     /// What it pays for a year's sum of what was in it.
@@ -156,7 +161,7 @@ impl Record {
 }
 
 impl Tables {
-    pub(super) fn new(model: &Model) -> Result<Self, String> {
+    pub(crate) fn new(model: &Model) -> Result<Self, String> {
         refuse(model)?;
         let products: Vec<(Record, u32)> = model.products.iter().map(|p| record(model, p)).collect();
         let laws: Vec<Quantiles> = model.severities.iter().map(Quantiles::new).collect();
@@ -209,9 +214,14 @@ impl Tables {
         if paid.is_nan() { record.payout(law.exact(bits, record.pays)) } else { paid }
     }
 
+    /// Variables of a block: those every engine reports, treaties, tranches.
+    pub(crate) fn variables(&self) -> usize {
+        variable::TREATIES + self.layers.len() + self.stop_losses.len() + self.tranches.len()
+    }
+
     /// Annual terms of the layers, stop losses, and what tranches bear.
     #[inline(always)]
-    pub(super) fn settle(&self, block: &mut Block) {
+    pub(crate) fn settle(&self, block: &mut Block) {
         let years = block.years;
         let (gross, rest) = block.values.split_at_mut(1);
         let (net, rest) = rest.split_at_mut(1);
