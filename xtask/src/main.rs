@@ -7,6 +7,8 @@ mod benchmarks;
 mod failures;
 mod long;
 mod mutants;
+mod peers;
+mod python;
 mod review;
 mod sizes;
 mod steps;
@@ -60,6 +62,8 @@ enum Task {
         #[arg(long, default_value_t = review::CHECK_TIMEOUT_S)]
         seconds: u64,
     },
+    /// Time the capital engine beside its peers on the reference job; BENCHMARKS.md has the figures.
+    Peers(peers::Options),
     /// Try each committed mutant on the invariants and tests that are to kill it.
     Mutants(mutants::Options),
 }
@@ -73,6 +77,7 @@ fn main() -> Result<()> {
         Task::Artifacts { check: false } => artifacts::write(),
         Task::Snapshots => test::snapshots(),
         Task::Review { seconds } => review::run(Duration::from_secs(seconds)).map(drop),
+        Task::Peers(options) => peers::run(&options),
         Task::Mutants(options) => mutants::run(&options).map(drop),
     }
 }

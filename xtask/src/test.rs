@@ -4,12 +4,12 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{artifacts, benchmarks, failures, long, steps, tidy, tools};
+use crate::{artifacts, benchmarks, failures, long, python, steps, tidy, tools};
 
 /// A named step of the test run.
 type Step = (&'static str, fn() -> Result<()>);
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     ("tidy", tidy::check),
     ("failures", failures::check),
     ("rustfmt", || cargo(&["fmt", "--all", "--check"])),
@@ -17,6 +17,7 @@ const STEPS: [Step; 10] = [
     ("forge fmt", || steps::run("forge fmt", tools::foundry("forge")?.args(["fmt", "--check"]))),
     ("forge test", forge_test),
     ("cargo test", || cargo(&["test", "--workspace"])),
+    ("python", python::test),
     ("clippy", || cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
     ("typos", || steps::run("typos", Command::new(tools::cargo_tool("typos")?).current_dir(tools::root()))),
     ("cargo deny", cargo_deny),

@@ -10,6 +10,7 @@
 
 pub mod alias;
 pub mod analysis;
+pub mod engine;
 pub mod exact;
 pub mod example;
 pub mod fault;

@@ -4,9 +4,9 @@ use alloy_primitives::{B256, keccak256};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    flat::Flat,
+    engine::{self, Chosen},
     measure::{Distribution, Level, Moments, moments},
-    model::{Model, Treaty},
+    model::Model,
     portfolio::Portfolio,
     simulate::{self, Merged, Plan, variable},
     tail::Contributions,
@@ -209,25 +209,10 @@ pub fn evaluate_into(
     watch: &(dyn Fn(u64) -> bool + Sync),
     sink: Option<simulate::Sink<'_>>,
 ) -> Result<Outcome, Failure> {
-    if options.years == 0 || options.years > 1 << 31 {
-        return Err(Failure::Years(options.years));
-    }
-    let plan = plan(model, options);
-    let (method, merged) = if let Some(engine) = flat(model) {
-        ("crude", simulate::run_into(&engine, &plan, options.threads, watch, sink))
-    } else {
-        let engine = Timeline::new(model).map_err(Failure::Refused)?;
-        let plan = Timeline::plan(model, plan);
-        ("timeline", simulate::run_into(&engine, &plan, options.threads, watch, sink))
-    };
-    outcome(model, options, method, merged.ok_or(Failure::Ended)?)
-}
-
-/// The fast engine, if it says everything there is to say of this model.
-fn flat(model: &Model) -> Option<Flat> {
-    // It does not know what reinstatements cost.
-    let charged = |t: &Treaty| t.premium > 0.0 && t.reinstatement_prices().iter().any(|&p| p > 0.0);
-    if model.treaties.iter().any(charged) { None } else { Flat::new(model).ok() }
+    let engine = Chosen::new(model)?;
+    let plan = engine.plan(model, options)?;
+    let merged = engine.run_into(&plan, options.threads, watch, sink).ok_or(Failure::Ended)?;
+    outcome(model, options, engine.method(), merged)
 }
 
 /// The plan of a run.
@@ -252,7 +237,7 @@ pub fn columns(model: &Model) -> Vec<String> {
     let treaties = document.treaties.iter().map(|t| format!("treaty/{}", t.id));
     let tranches = tranche_ids(document).map(|id| format!("tranche/{id}"));
     let first = ["gross", "net", "largest"].map(str::to_owned);
-    let others = if flat(model).is_some() { vec![] } else { Timeline::extras(model) };
+    let others = if engine::flat(model).is_some() { vec![] } else { Timeline::extras(model) };
     first.into_iter().chain(treaties).chain(tranches).chain(others).collect()
 }
 

@@ -4,6 +4,8 @@
 //! [`Batch`], which is what a worker process sends back; a [`Merger`] takes batches in order. Nothing in it depends on
 //! who simulated which block, so the digits do not either.
 
+mod check;
+
 use std::sync::{
     Mutex,
     atomic::{AtomicBool, AtomicU64, Ordering},
