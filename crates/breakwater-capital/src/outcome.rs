@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     engine::{self, Chosen},
     measure::{Distribution, Level, Moments, moments},
-    model::Model,
+    model::{Cluster, Model},
     portfolio::Portfolio,
     simulate::{self, Merged, Plan, variable},
     tail::Contributions,
@@ -222,12 +222,15 @@ pub fn plan(model: &Model, options: &Options) -> Plan {
         .pools
         .iter()
         .flat_map(|p| std::iter::once(p.terms.surplus).chain(p.terms.tranches.iter().map(|t| t.capital)));
+    let shocks = |c: &Cluster| c.rate * c.members.iter().fold(0.0, |sum, m| sum + m.hit);
+    let claims = model.own_rate() + model.clusters.iter().map(shocks).fold(0.0, |sum, n| sum + n);
     Plan {
         years: options.years,
         seed: options.seed,
         bounds: [f64::INFINITY; variable::TREATIES].into_iter().chain(treaties).chain(tranches).collect(),
         products: model.products.len(),
         clusters: model.clusters.len(),
+        block: simulate::block(claims),
     }
 }
 

@@ -19,8 +19,12 @@ use crate::{
     tail::{Bars, Claim, Folded, Rows, Tail, keep},
 };
 
-/// Years of a block.
+/// The most years of a block.
 pub const BLOCK: usize = 4096;
+/// The fewest, whatever a year's claims.
+const SHORT: usize = 64;
+/// Claims of a block that are held at once.
+const CLAIMS: f64 = 65_536.0;
 /// Blocks between two prunings of the tail, and of a batch.
 pub const BATCH: u64 = 32;
 /// Bytes of sums by product that a window of weighted blocks may bring.
@@ -104,12 +108,24 @@ pub struct Plan {
     pub products: usize,
     /// Number of clusters.
     pub clusters: usize,
+    /// Years of each block but the last; see [`block`].
+    pub block: usize,
+}
+
+/// How many years to simulate at once where a year has so many claims: a power of two, so that a block's claims stay in
+/// the cache whatever the portfolio's size.
+pub fn block(claims: f64) -> usize {
+    let mut years = BLOCK;
+    while years > SHORT && years as f64 * claims > CLAIMS {
+        years /= 2;
+    }
+    years
 }
 
 impl Plan {
     /// How many blocks there are; the last may be shorter.
     pub fn blocks(&self) -> u64 {
-        self.years.div_ceil(BLOCK as u64)
+        self.years.div_ceil(self.block as u64)
     }
 
     /// How many batches there are.
@@ -123,7 +139,7 @@ impl Plan {
 
     /// Years of a block.
     pub fn block_years(&self, block: u64) -> usize {
-        (self.years - block * BLOCK as u64).min(BLOCK as u64) as usize
+        (self.years - block * self.block as u64).min(self.block as u64) as usize
     }
 }
 
