@@ -12,6 +12,7 @@ pub mod lattice;
 pub mod layers;
 mod length;
 pub mod panjer;
+mod plan;
 mod scene;
 mod shocks;
 mod sources;
@@ -22,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use self::{
     lattice::{Lattice, Tail},
     layers::{Layer, View},
-    scene::{Payouts, Scene},
+    scene::Scene,
     transform::Fourier,
 };
 use crate::{fault::Fault, measure::LEVELS, model::Model, portfolio::Regime};
@@ -30,10 +31,8 @@ use crate::{fault::Fault, measure::LEVELS, model::Model, portfolio::Regime};
 pub use claims::masses;
 pub use length::BEYOND;
 
-/// Points of a lattice whose step was not asked for.
-const COMFORTABLE: usize = 1 << 20;
-/// The most points of all products' payouts together: a gigabyte.
-const MOST_PAYOUTS: f64 = 134_217_728.0;
+/// Gamma factors of a smaller shape are refused.
+const LEAST_SHAPE: f64 = 1e-6;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,7 +45,8 @@ pub struct Options {
     pub curve: usize,
     /// Step of the lattice, in the portfolio's unit; none chooses it by `tolerance`.
     pub step: Option<f64>,
-    /// Step that is chosen, as a part of the standard deviation of the year's loss: quantiles are exact to a step.
+    /// Step that is chosen, as a part of the standard deviation of the year's loss, at most 1: quantiles are exact to a
+    /// step.
     pub tolerance: f64,
     /// Length of the lattice; none takes what leaves at most [`BEYOND`] beyond it.
     pub length: Option<f64>,
@@ -139,7 +139,7 @@ pub fn solve(model: &Model, options: &Options) -> Result<Exact, Fault> {
     check(options)?;
     expressible(model)?;
     let fourier = Fourier::new();
-    let (payouts, points) = lattice(model, options)?;
+    let (payouts, points) = plan::lattice(model, options, &likely(model))?;
     let regimes = likely(model);
     let scenes: Vec<Scene<'_>> = regimes
         .iter()
@@ -263,7 +263,11 @@ fn check(options: &Options) -> Result<(), Fault> {
     options.allocation.map_or(Ok(()), |level| inside("allocation", level))?;
     options.step.map_or(Ok(()), |step| positive("step", step))?;
     options.length.map_or(Ok(()), |length| positive("length", length))?;
-    positive("tolerance", options.tolerance)
+    if options.tolerance > 0.0 && options.tolerance <= 1.0 {
+        Ok(())
+    } else {
+        Err(Fault::new("tolerance", format!("{}; it must be above 0 and at most 1", options.tolerance)))
+    }
 }
 
 /// Refuses what makes claims depend on each other beyond gamma factors and shocks.
@@ -271,6 +275,16 @@ fn expressible(model: &Model) -> Result<(), Fault> {
     let refuse = |at: String, what: &str| Err(Fault::new(at, format!("no exact law: {what}; simulate it")));
     if model.contagion.is_some() {
         return refuse("contagion".into(), "events cause further events");
+    }
+    let shaped = |at: String, shape: f64| {
+        if shape >= LEAST_SHAPE {
+            Ok(())
+        } else {
+            refuse(at, &format!("a gamma factor of shape {shape} is almost always 0"))
+        }
+    };
+    for mixing in &model.portfolio.mixings {
+        shaped(format!("{}.shape", place("mixing", &mixing.id)), mixing.shape)?;
     }
     for (product, resolved) in model.portfolio.products.iter().zip(&model.products) {
         let at = |field: &str| format!("{}.{field}", place("product", &product.id));
@@ -280,6 +294,7 @@ fn expressible(model: &Model) -> Result<(), Fault> {
         if resolved.posterior.is_some() && resolved.mixing.is_some() {
             return refuse(at("rate_sd"), "an uncertain rate times a common factor is not a gamma variable");
         }
+        resolved.posterior.map_or(Ok(()), |shape| shaped(at("rate_sd"), shape))?;
     }
     for (cluster, resolved) in model.portfolio.clusters.iter().zip(&model.clusters) {
         let at = |field: &str| format!("{}.{field}", place("cluster", &cluster.id));
@@ -289,121 +304,9 @@ fn expressible(model: &Model) -> Result<(), Fault> {
         if resolved.follow_up.as_ref().is_some_and(|follow| follow.probability > 0.0) {
             return refuse(at("follow_up"), "events cause further events");
         }
+        resolved.posterior.map_or(Ok(()), |shape| shaped(at("rate_sd"), shape))?;
     }
     Ok(())
-}
-
-/// Payouts of each state of the market, and the length of the lattice in points.
-fn lattice(model: &Model, options: &Options) -> Result<(Vec<Payouts>, usize), Fault> {
-    let regimes = likely(model);
-    let mut step = match options.step {
-        Some(step) => step,
-        None => round_down(options.tolerance * deviation(model, &regimes)),
-    };
-    loop {
-        let (payouts, needed) = on_lattice(model, &regimes, step)?;
-        let wanted = match options.length {
-            Some(length) if length < needed => {
-                let what = format!(
-                    "{length}; more than {BEYOND:e} of the years may lose more; it must be at least {needed}"
-                );
-                return Err(Fault::new("length", what));
-            }
-            Some(length) => length,
-            None => needed,
-        };
-        let points = wanted / step + 2.0;
-        if points <= COMFORTABLE as f64 || (options.step.is_some() && points <= transform::MOST_POINTS as f64)
-        {
-            return Ok((payouts, Fourier::good_length(points as usize)));
-        }
-        if options.step.is_some() {
-            let what = format!(
-                "{step}; a lattice of {wanted} would have {points} points; the most is {}",
-                transform::MOST_POINTS
-            );
-            return Err(Fault::new("step", what));
-        }
-        step = round_down(step * 2.5);
-    }
-}
-
-fn on_lattice(model: &Model, regimes: &[&Regime], step: f64) -> Result<(Vec<Payouts>, f64), Fault> {
-    let (mut all, mut needed) = (vec![], 0.0_f64);
-    for &regime in regimes {
-        let terms = scene::terms(model, regime);
-        let pairs = || model.products.iter().zip(&terms);
-        let top = |(p, t): (&crate::model::Product, _)| claims::largest(&model.severities[p.severity], t);
-        let sum: f64 = pairs().map(|pair| top(pair) / step + 1.0).sum();
-        if sum > MOST_PAYOUTS {
-            let what = format!(
-                "{step}; all payouts together would have {sum:.0} points; the most is {MOST_PAYOUTS:.0}"
-            );
-            return Err(Fault::new("step", what));
-        }
-        let largest = pairs().map(top).fold(0.0, f64::max);
-        let payouts = Payouts::new(model, regime, step, usize::MAX);
-        if largest > 0.0 {
-            let length = length::length(1.0 / largest, |theta| payouts.cumulant(model, regime, theta))?;
-            needed = needed.max(length);
-        }
-        all.push(payouts);
-    }
-    Ok((all, needed))
-}
-
-/// About the standard deviation of the year's gross loss, from payouts on coarse lattices.
-fn deviation(model: &Model, regimes: &[&Regime]) -> f64 {
-    const CELLS: f64 = 32.0;
-    let mut worst = 0.0_f64;
-    for &regime in regimes {
-        let terms = scene::terms(model, regime);
-        let moments: Vec<(f64, f64)> = model
-            .products
-            .iter()
-            .zip(&terms)
-            .map(|(product, terms)| {
-                let law = &model.severities[product.severity];
-                let step = claims::largest(law, terms) / CELLS;
-                if step <= 0.0 {
-                    return (0.0, 0.0);
-                }
-                let claim = Lattice::new(step, claims::masses(law, terms, step, CELLS as usize + 2));
-                (claim.mean(), claim.expect(|x| x * x))
-            })
-            .collect();
-        let mut variance = 0.0;
-        for (shape, products) in scene::streams(model) {
-            let rate = |p: &usize| model.products[*p].rate * regime.hazard;
-            let mean: f64 = products.iter().map(|p| rate(p) * moments[*p].0).sum();
-            variance += products.iter().map(|p| rate(p) * moments[*p].1).sum::<f64>();
-            variance += shape.map_or(0.0, |shape| mean * mean / shape);
-        }
-        for cluster in &model.clusters {
-            let rate = cluster.rate * regime.hazard;
-            let mean: f64 = cluster.members.iter().map(|m| m.hit * moments[m.product].0).sum();
-            let spread = |hit: f64, (first, second): (f64, f64)| hit * second - hit * hit * first * first;
-            let own: f64 = cluster.members.iter().map(|m| spread(m.hit, moments[m.product])).sum();
-            variance +=
-                rate * (own + mean * mean) + cluster.posterior.map_or(0.0, |s| rate * mean * rate * mean / s);
-        }
-        worst = worst.max(variance);
-    }
-    if worst > 0.0 { worst.sqrt() } else { 1.0 }
-}
-
-/// The next number of the form 1, 2 or 5 times a power of ten at or below `x`.
-fn round_down(x: f64) -> f64 {
-    let power = libm::pow(10.0, libm::floor(libm::log10(x)));
-    let digit = x / power;
-    let round = if digit >= 5.0 {
-        5.0
-    } else if digit >= 2.0 {
-        2.0
-    } else {
-        1.0
-    };
-    round * power
 }
 
 fn place(kind: &str, id: &str) -> String {

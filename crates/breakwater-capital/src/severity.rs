@@ -207,6 +207,7 @@ impl Node {
                         format!("must be above low, which is {low}, and is {high}"),
                     ));
                 }
+                positive("high", high - low, LARGEST)?;
                 Ok(Self::Uniform { low: *low, high: *high })
             }
             Law::Empirical { values, weights } => Points::new(values, weights.as_deref()).map(Self::Points),

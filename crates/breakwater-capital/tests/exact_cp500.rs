@@ -286,12 +286,28 @@ fn what_has_no_exact_law_is_refused_with_its_place() {
         assert_eq!(option(Options { step: Some(bad), ..good() }), "step");
         assert_eq!(option(Options { length: Some(bad), ..good() }), "length");
         assert_eq!(option(Options { tolerance: bad, ..good() }), "tolerance");
+        assert_eq!(option(Options { tolerance: 2.0, ..good() }), "tolerance");
     }
     assert_eq!(option(Options { step: Some(1e-9), ..good() }), "step");
     // A lattice that the year's loss would leave wraps round and is refused.
     assert_eq!(option(Options { length: Some(60.0), ..good() }), "length");
     let long = solve(&model, &Options { length: Some(400.0), ..good() }).unwrap();
     assert!(long.gross.value(long.gross.masses().len()) >= 400.0);
+}
+
+#[test]
+fn a_known_rate_is_the_limit_of_uncertain_ones() {
+    let mut portfolio = cp500();
+    portfolio.mixings.clear();
+    portfolio.products.iter_mut().for_each(|product| product.mixing = None);
+    let options = Options { step: Some(0.02), ..Options::default() };
+    let known = solve(&Model::new(portfolio.clone()).unwrap(), &options).unwrap();
+    // The shapes are 1e12, where the plain power has lost four digits.
+    portfolio.products.iter_mut().take(20).for_each(|product| product.rate_sd = 1e-6 * product.rate);
+    let uncertain = solve(&Model::new(portfolio).unwrap(), &options).unwrap();
+    for (a, b) in known.gross.masses().iter().zip(uncertain.gross.masses()) {
+        assert!((a - b).abs() < 1e-13);
+    }
 }
 
 #[test]

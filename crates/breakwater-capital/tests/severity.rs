@@ -226,3 +226,61 @@ fn bad_laws_are_refused_with_their_place() {
     }
     assert!(refused(deep, None).starts_with("law.parts[0].law."));
 }
+
+fn extreme() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        (-320..308_i32, 1.0..10.0_f64).prop_map(|(power, digit)| digit * 10.0_f64.powi(power)),
+        (-10.0..10.0_f64),
+        Just(0.0),
+        Just(-0.0),
+        Just(f64::NAN),
+        Just(f64::INFINITY),
+        Just(f64::MIN_POSITIVE),
+    ]
+}
+
+fn extreme_law() -> impl Strategy<Value = Law> {
+    let leaf = (0..7_usize, extreme(), extreme(), extreme()).prop_map(|(kind, a, b, c)| match kind {
+        0 => lognormal(a, b),
+        1 => Law::Beta { alpha: a, beta: b },
+        2 => Law::Gamma { shape: a, scale: b },
+        3 => gpd(a, b, c),
+        4 => Law::Uniform { low: a, high: b },
+        5 => Law::Empirical { values: vec![a, b, c], weights: None },
+        _ => Law::Degenerate { value: a },
+    });
+    let leaf = leaf.boxed();
+    prop_oneof![
+        4 => leaf.clone(),
+        1 => (extreme(), 0.01..0.99_f64, leaf.clone(), leaf.clone()).prop_map(|(at, w, a, b)| spliced(at, w, a, b)),
+        1 => (extreme(), leaf.clone(), leaf).prop_map(|(weight, a, b)| Law::Mixture {
+            parts: vec![Part { weight, law: a }, Part { weight: 1.0, law: b }],
+        }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
+
+    /// Whatever the parameters: a fault, or numbers that are numbers.
+    #[test]
+    fn no_parameter_makes_what_is_no_number(law in extreme_law(), cap in prop::option::of(extreme()), x in extreme(), v in 0.0..=1.0_f64) {
+        let Ok(law) = Distribution::new(&Severity { id: "x".into(), cap, law }) else { return Ok(()) };
+        prop_assert!(law.mean().is_finite() && law.mean() >= 0.0, "mean {}", law.mean());
+        prop_assert!(!law.max().is_nan());
+        if !x.is_nan() {
+            let survival = law.survival(x);
+            prop_assert!((0.0..=1.0 + 1e-12).contains(&survival), "survival({x}) {survival}");
+            let limited = law.limited_mean(x);
+            prop_assert!(limited.is_finite() && limited >= 0.0 && limited <= law.mean() * (1.0 + 1e-9), "limited({x}) {limited}");
+            let layer = law.layer_mean(x, x.abs() * 2.0 + 1.0);
+            prop_assert!(layer.is_finite() && layer >= 0.0, "layer {layer}");
+        }
+        for v in [v, 0.0, 1.0, 1e-300, 1.0 - f64::EPSILON] {
+            let quantile = law.upper_quantile(v);
+            prop_assert!(quantile >= 0.0 && quantile <= law.max(), "quantile({v}) {quantile}");
+        }
+        prop_assert!(law.jumps().iter().all(|v| *v > 0.0 && *v < 1.0));
+        prop_assert!(law.atoms().iter().all(|atom| atom.0.is_finite() && atom.1 >= 0.0 && atom.1 <= 1.0 + 1e-12));
+    }
+}

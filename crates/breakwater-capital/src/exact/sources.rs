@@ -89,7 +89,7 @@ pub(super) fn spectrum(
             .par_iter()
             .map(|(source, shape)| {
                 let values = transform(source).into_iter();
-                values.map(|value| power(base(source.rate, *shape, value), *shape)).collect()
+                values.map(|value| negative_binomial(source.rate, *shape, value)).collect()
             })
             .collect();
         for factor in factors {
@@ -123,9 +123,18 @@ fn base(rate: f64, shape: f64, value: Complex64) -> Complex64 {
     1.0 + (rate - value) / shape
 }
 
-/// `base^-shape`; the real part of `base` is at least 1, so that the principal branch is the right one.
-fn power(base: Complex64, shape: f64) -> Complex64 {
-    if shape == shape.round() && shape < 64.0 { base.powi(-(shape as i32)) } else { base.powf(-shape) }
+/// `(1 + (rate - value) / shape)^-shape`, the transform of a negative binomial number of events.
+///
+/// The real part of what is raised is at least 1, so that the principal branch is the right one.
+fn negative_binomial(rate: f64, shape: f64, value: Complex64) -> Complex64 {
+    if shape == shape.round() && shape < 64.0 {
+        return base(rate, shape, value).powi(-(shape as i32));
+    }
+    // For large shapes the logarithm of one plus little keeps the digits that the sum would lose.
+    let little = (rate - value) / shape;
+    let ln = 0.5 * libm::log1p(little.re * (2.0 + little.re) + little.im * little.im);
+    let angle = libm::atan2(little.im, 1.0 + little.re);
+    (Complex64::new(ln, angle) * -shape).exp()
 }
 
 /// `exp(theta x)` at the first `points` of the lattice; the last may be infinite.
