@@ -29,6 +29,7 @@ pub mod special;
 pub mod tail;
 pub mod tilt;
 pub mod timeline;
+pub mod years;
 
 pub use fault::Fault;
 pub use model::Model;

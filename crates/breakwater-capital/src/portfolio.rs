@@ -300,8 +300,8 @@ pub struct Product {
     pub waiting_days: f64,
     /// Exposure stays bound this many days after expiry, for its claims may still be reported.
     ///
-    /// Without effect on losses, which are of the day of the event. In a run of several years what lapsed holds back
-    /// capital so much longer.
+    /// Without effect on losses, which are of the day of the event. In a run of several years no request to leave the pool
+    /// is paid before so many days have passed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub report_days: f64,
 }

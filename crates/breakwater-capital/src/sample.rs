@@ -38,6 +38,12 @@ pub fn gamma(stream: &mut Stream, shape: f64) -> f64 {
     }
 }
 
+/// The logarithm of a gamma number, which is there even where the number itself is below every float.
+pub fn log_gamma(stream: &mut Stream, shape: f64) -> f64 {
+    let log_boost = if shape < 1.0 { libm::log(stream.unit()) / shape } else { 0.0 };
+    log_boost + libm::log(gamma(stream, if shape < 1.0 { shape + 1.0 } else { shape }))
+}
+
 /// A gamma factor of mean one and variance `1 / shape`.
 pub fn factor(stream: &mut Stream, shape: f64) -> f64 {
     gamma(stream, shape) / shape

@@ -8,7 +8,7 @@ use crate::{
     model::Dependence,
     portfolio::Copula,
     rng::Stream,
-    sample::{gamma, log_stable, normal},
+    sample::{gamma, log_gamma, log_stable, normal},
     special::{beta_both, normal_upper},
 };
 
@@ -34,9 +34,11 @@ pub(super) fn draw(dependence: &Dependence, hit: &[u32], stream: &mut Stream, ou
             }
         }
         Copula::Clayton { theta } => {
-            // The generator's inverse is the Laplace transform of a gamma frailty of shape 1 / theta.
-            let frailty = gamma(stream, 1.0 / theta);
-            out.extend(hit.iter().map(|_| libm::exp(-libm::log1p(stream.exponential() / frailty) / theta)));
+            // The generator's inverse is the Laplace transform of a gamma frailty of shape 1 / theta. In logarithms, for a
+            // large theta takes the frailty below every float.
+            let frailty = log_gamma(stream, 1.0 / theta);
+            let one = |stream: &mut Stream| libm::log(stream.exponential()) - frailty;
+            out.extend(hit.iter().map(|_| libm::exp(-log_one_plus_exp(one(stream)) / theta)));
         }
         Copula::Gumbel { theta } => {
             let alpha = 1.0 / theta;
@@ -68,6 +70,11 @@ fn scores(
     let independent: Vec<f64> = (0..last).map(|_| normal(stream)).collect();
     let row = |&i: &u32| factor[i as usize].iter().zip(&independent).fold(0.0, |sum, (l, z)| sum + l * z);
     out.extend(hit.iter().map(row));
+}
+
+/// `ln(1 + e^x)`.
+fn log_one_plus_exp(x: f64) -> f64 {
+    if x > 40.0 { x } else { libm::log1p(libm::exp(x)) }
 }
 
 /// `P(T > t)` of Student's law, for `t` of the sign of `sign` and of this square.
@@ -137,6 +144,7 @@ mod tests {
         agrees(Copula::T { df: 0.5, rho: None, matrix: None }, two_by_two(-0.3), elliptical(-0.3));
         agrees(Copula::Clayton { theta: 2.0 }, None, 0.5);
         agrees(Copula::Clayton { theta: 0.1 }, None, 0.1 / 2.1);
+        agrees(Copula::Clayton { theta: 600.0 }, None, 600.0 / 602.0);
         agrees(Copula::Gumbel { theta: 1.0 }, None, 0.0);
         agrees(Copula::Gumbel { theta: 2.5 }, None, 0.6);
         agrees(Copula::Gumbel { theta: 40.0 }, None, 0.975);

@@ -87,6 +87,8 @@ pub struct Settled {
     pub reinstatement: Vec<f64>,
     /// For each event what treaties by event leave of it, on what they pay.
     pub events: Vec<f64>,
+    /// For each event and pool, one event after the other, what treaties by event leave of the claims on its products.
+    pub by_pool: Vec<f64>,
     /// By pool.
     pub pools: Vec<PoolYear>,
     /// What each treaty has in the year so far.
@@ -225,7 +227,12 @@ impl Settler {
 
     /// Settles a year. Hits over a product's annual limit are cut in place, so that the year holds what was claimed.
     pub fn settle(&self, year: &mut Year, out: &mut Settled) {
-        self.limit(year, out);
+        self.settle_scaled(year, &[], out);
+    }
+
+    /// Settles a year in which annual limits of products are so many times those of the model; all once without any.
+    pub fn settle_scaled(&self, year: &mut Year, scales: &[f64], out: &mut Settled) {
+        self.limit(year, scales, out);
         reset(&mut out.uses, self.count);
         reset(&mut out.by_hit, if self.by_hit { self.count * year.hits.len() } else { 0 });
         out.left.clear();
@@ -233,6 +240,7 @@ impl Settler {
             out.left.extend(year.hits.iter().map(|h| h.amount));
         }
         out.events.clear();
+        out.by_pool.clear();
         (out.gross, out.largest) = (0.0, 0.0);
         let by_event = self.treaties.partition_point(|l| l.by_event);
         for event in &year.events {
@@ -247,6 +255,7 @@ impl Settler {
                 left -= self.pay(layer, owed, left, event.hits(), year, out);
             }
             out.events.push(left.max(0.0));
+            self.share_out(event.hits(), &year.hits, out);
         }
         // The year's sums of layers are taken from its sums of losses: full layers are full to the last digit.
         reset(&mut out.event, self.count);
@@ -275,7 +284,7 @@ impl Settler {
     }
 
     /// Cuts what is over the annual limits of products, earliest claims first.
-    fn limit(&self, year: &mut Year, out: &mut Settled) {
+    fn limit(&self, year: &mut Year, scales: &[f64], out: &mut Settled) {
         if !self.limited {
             return;
         }
@@ -284,7 +293,8 @@ impl Settler {
         for event in &year.events {
             for hit in &mut year.hits[event.hits()] {
                 let claimed = &mut out.claimed[hit.product as usize];
-                let limit = tvl * self.annual_limits[hit.product as usize];
+                let scale = scales.get(hit.product as usize).copied().unwrap_or(1.0);
+                let limit = scale * tvl * self.annual_limits[hit.product as usize];
                 hit.amount = hit.amount.min((limit - *claimed).max(0.0));
                 *claimed += hit.amount;
                 out.touched.push(hit.product);
@@ -371,6 +381,19 @@ impl Settler {
         match layer.counterparty {
             Some((who, recovery)) if year.defaulted.get(who).copied().unwrap_or(false) => recovery,
             _ => 1.0,
+        }
+    }
+
+    /// What is left of the last event, by pool.
+    fn share_out(&self, range: Range<usize>, hits: &[Hit], out: &mut Settled) {
+        let first = out.by_pool.len();
+        let all = if self.owner.is_some() { 0.0 } else { out.events.last().copied().unwrap_or(0.0) };
+        out.by_pool.resize(first + self.pools.len(), all);
+        let Some(owner) = &self.owner else { return };
+        for at in range {
+            if let Some(pool) = owner[hits[at].product as usize] {
+                out.by_pool[first + pool as usize] += out.left[at];
+            }
         }
     }
 
