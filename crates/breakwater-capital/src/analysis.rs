@@ -10,7 +10,7 @@ pub mod programme;
 pub mod require;
 pub mod years;
 
-mod parallel;
+pub(crate) mod parallel;
 mod tail;
 
 pub use years::Years;

@@ -8,6 +8,7 @@
 //! Amounts are `f64` in the portfolio's own unit, for they are expectations of a model and not money; what leaves for
 //! a contract is rounded to integers where it leaves.
 
+pub mod agents;
 pub mod alias;
 pub mod analysis;
 pub mod engine;

@@ -26,6 +26,8 @@ pub enum Purpose {
     Path = 5,
     /// Years that place the bars of a weighted run.
     Pilot = 6,
+    /// Decisions of agents.
+    Agents = 7,
 }
 
 /// A stream of random words.

@@ -6,10 +6,10 @@ use std::sync::{
 };
 
 /// Years of a piece.
-pub(super) const PIECE: usize = 4096;
+pub(crate) const PIECE: usize = 4096;
 
 /// `work` on each piece of `0..len`, by so many threads; answers in order.
-pub(super) fn pieces<R: Send>(
+pub(crate) fn pieces<R: Send>(
     len: usize,
     threads: usize,
     work: impl Fn(std::ops::Range<usize>) -> R + Sync,
@@ -18,7 +18,7 @@ pub(super) fn pieces<R: Send>(
 }
 
 /// `work` on each of `0..count`, by so many threads; answers in order.
-pub(super) fn each<R: Send>(count: usize, threads: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
+pub(crate) fn each<R: Send>(count: usize, threads: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let done: Mutex<Vec<(usize, R)>> = Mutex::new(Vec::with_capacity(count));
     let one = || {
