@@ -12,7 +12,7 @@ use crate::{
 /// Treaties that follow one another for one event.
 const LONGEST: usize = 16;
 
-/// A treaty's year, before the placed share and before the reinsurer's own default.
+/// A treaty's year: what it owes by itself, whether or not its reinsurer pays and whatever other treaties owe too.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Layer {
     /// Name of the treaty.
@@ -96,10 +96,6 @@ impl View {
             }
             if before.covers != treaty.covers {
                 return Err(refusal(model, index, "it comes after a treaty that covers other products"));
-            }
-            if before.counterparty.is_some_and(|(who, paid)| model.counterparties[who].1 > 0.0 && paid < 1.0)
-            {
-                return Err(refusal(model, index, "it comes after a treaty whose reinsurer may default"));
             }
             chain.push(step(model, earlier)?);
         }

@@ -28,7 +28,7 @@ pub(super) fn lattice(
     let (sum, largest, count) = extent(model, regimes);
     let mut step = match options.step {
         Some(step) => step,
-        None => round_up(options.tolerance * deviation(model, regimes)).max(round_up(4.0 * sum / most.1)),
+        None => round_up(options.tolerance * deviation(model, regimes)).max(round_up(1.5 * sum / most.1)),
     };
     // Beyond these, rates and amounts are such that their products are no numbers any more.
     if !(step > 1e-200 && step < 1e200) {
