@@ -17,6 +17,7 @@ pub mod example;
 pub mod fault;
 pub mod flat;
 pub mod histogram;
+pub mod joint;
 pub mod measure;
 pub mod model;
 pub mod outcome;

@@ -10,6 +10,7 @@ pub const SCHEMA: &str = "breakwater-portfolio/1";
 
 /// A whole portfolio, as its document says it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Portfolio {
     /// Must be [`SCHEMA`].
@@ -46,6 +47,7 @@ pub struct Portfolio {
 
 /// A factor with mean one that multiplies the rates of all products that name it, drawn once a year.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Mixing {
     /// Its name.
@@ -56,6 +58,7 @@ pub struct Mixing {
 
 /// A named law of the share lost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Severity {
     /// Its name.
@@ -69,6 +72,7 @@ pub struct Severity {
 
 /// A law on the numbers from 0 up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Law {
     /// `exp(mu + sigma Z)`.
@@ -143,6 +147,7 @@ pub enum Law {
 
 /// A part of a [`Law::Mixture`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Part {
     /// Weight, positive; weights are divided by their sum.
@@ -153,6 +158,7 @@ pub struct Part {
 
 /// Products that one cause can hit in one event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Cluster {
     /// Its name.
@@ -174,6 +180,7 @@ pub struct Cluster {
 
 /// Dependence of severities within one shock of a cluster.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Copula {
     /// Gaussian with one correlation for all pairs, or a matrix in the order of the cluster's members.
@@ -210,6 +217,7 @@ pub enum Copula {
 
 /// After an event on a member, each other member is attacked with this probability within the delay.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct FollowUp {
     /// Probability for each other member, below 1.
@@ -220,6 +228,7 @@ pub struct FollowUp {
 
 /// Self-excitement (Hawkes) of idiosyncratic events over all products.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Contagion {
     /// Expected number of further events that one event causes directly, below 1.
@@ -230,6 +239,7 @@ pub struct Contagion {
 
 /// A state of the market.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Regime {
     /// Its name.
@@ -255,6 +265,7 @@ pub struct Regime {
 /// An event with lost share `x` pays `clamp(exposure * x - deductible, 0, limit)`, or with `deductible_share = d` what
 /// the contracts pay: `clamp(exposure * (x - d) / (1 - d), 0, limit)`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Product {
     /// Its name.
@@ -308,6 +319,7 @@ pub struct Product {
 
 /// Membership in a cluster: its name, or its name with the probability that a shock hits this member.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Membership {
     /// Hit with the cluster's own probability.
@@ -332,6 +344,7 @@ impl Membership {
 
 /// A reinsurance contract. What it pays is what the portfolio no longer bears.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Treaty {
     /// Its name.
@@ -357,6 +370,7 @@ pub struct Treaty {
 
 /// What a treaty covers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Cover {
     /// A share of every loss.
@@ -406,6 +420,7 @@ pub enum Cover {
 
 /// The reinsurer's failure. It defaults for a whole year or not at all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Counterparty {
     /// Reinsurers with the same name default together.
@@ -419,6 +434,7 @@ pub struct Counterparty {
 
 /// Who bears what treaties leave: surplus, then tranches in order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Pool {
     /// Its name.
@@ -445,6 +461,7 @@ pub struct Pool {
 
 /// A slice of capital.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Tranche {
     /// Its name.
@@ -458,6 +475,7 @@ pub struct Tranche {
 
 /// Idle capital in a yield asset.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Reserve {
     /// Share of the pool's capital that is in it.
@@ -476,6 +494,7 @@ pub struct Reserve {
 
 /// How covers and underwriters behave, for runs of several years and of days.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Behaviour {
     /// Share of covers renewed at a year's end.
@@ -499,6 +518,13 @@ pub struct Behaviour {
     /// Share of a year's loss by which premiums rise in the next, at most doubled.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub price_response: f64,
+}
+
+/// The JSON Schema of a portfolio. What crosses fields (names that must exist, exposures below values locked, layers
+/// that must not overlap) is beyond it and checked by [`crate::Model::new`].
+#[cfg(feature = "schema")]
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(Portfolio).to_value()
 }
 
 fn one() -> f64 {

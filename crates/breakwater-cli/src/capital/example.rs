@@ -1,6 +1,7 @@
 //! Portfolios to begin with.
 
 use breakwater_capital::example::{self, NAMES};
+use breakwater_capital::portfolio;
 use clap::Args;
 use serde_json::json;
 
@@ -31,6 +32,18 @@ pub(crate) fn example(asked: &Example, screen: &Screen) -> Result<Outcome, Failu
         screen.object(&json!({ "name": name, "toml": text }));
     }
     screen.say(text.trim_end());
+    Ok(Outcome::Ok)
+}
+
+/// Prints the schema, for editors and for programs that write portfolios.
+pub(crate) fn schema(screen: &Screen) -> Result<Outcome, Failure> {
+    let schema = portfolio::schema();
+    if screen.json {
+        screen.object(&schema);
+    } else {
+        let text = serde_json::to_string_pretty(&schema);
+        screen.say(text.map_err(|error| Failure::new(format!("the schema has no JSON form: {error}")))?);
+    }
     Ok(Outcome::Ok)
 }
 

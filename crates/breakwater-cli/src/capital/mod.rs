@@ -4,10 +4,10 @@
 //! what the process takes.
 
 mod example;
-mod figure;
 mod input;
 mod output;
 mod progress;
+mod report;
 mod run;
 mod summary;
 mod yearly;
@@ -27,6 +27,8 @@ pub(crate) enum CapitalCommand {
     Run(run::Run),
     /// Print a portfolio to begin with, or list what there is
     Example(example::Example),
+    /// Print the JSON Schema of the portfolio file
+    Schema,
 }
 
 /// Does what was asked.
@@ -34,5 +36,6 @@ pub(crate) fn command(asked: &CapitalCommand, screen: &Screen) -> Result<Outcome
     match asked {
         CapitalCommand::Run(asked) => run::run(asked, screen),
         CapitalCommand::Example(asked) => example::example(asked, screen),
+        CapitalCommand::Schema => example::schema(screen),
     }
 }

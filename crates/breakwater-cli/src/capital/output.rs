@@ -97,8 +97,9 @@ fn beside(path: &Path) -> io::Result<NamedTempFile> {
     // As any new file: the process's mask decides who may read it.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    // The library names the path of its own file beside the system's words; ours is named by the caller.
-    builder
-        .tempfile_in(folder)
-        .map_err(|error| error.raw_os_error().map_or(error, io::Error::from_raw_os_error))
+    // The library puts the path of its own file beside the system's words; the caller knows another name.
+    builder.tempfile_in(folder).map_err(|error| {
+        let words = error.to_string();
+        io::Error::other(words.split(" at path ").next().unwrap_or(&words).to_owned())
+    })
 }

@@ -39,6 +39,11 @@ impl Progress {
         if !self.bar.is_hidden() {
             self.bar.inc(years);
         }
+        self.goes_on()
+    }
+
+    /// Whether nobody has asked to stop.
+    pub(crate) fn goes_on(&self) -> bool {
         !self.interrupted.load(Ordering::Relaxed)
     }
 

@@ -10,9 +10,10 @@ use breakwater_capital::simulate::Block;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
+use super::output::Output;
 use super::progress::Progress;
 use super::yearly::Yearly;
-use super::{input, summary};
+use super::{input, report, summary};
 use crate::failure::{Failure, Outcome};
 use crate::style::Screen;
 
@@ -24,6 +25,9 @@ pub(crate) struct Run {
     file: PathBuf,
     #[command(flatten)]
     sampling: Sampling,
+    /// Write a report with charts here, as one HTML file
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
     /// Write every simulated year here, as Parquet
     #[arg(long, value_name = "FILE")]
     table: Option<PathBuf>,
@@ -33,13 +37,19 @@ pub(crate) struct Run {
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Sampling {
     /// Years to simulate
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=1 << 31))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1_000_000,
+        allow_negative_numbers = true,
+        value_parser = clap::value_parser!(u64).range(1..=1 << 31)
+    )]
     pub(crate) years: u64,
     /// Seed of all random numbers: the same seed, the same digits
-    #[arg(long, value_name = "S", default_value_t = 1)]
+    #[arg(long, value_name = "S", default_value_t = 1, allow_negative_numbers = true)]
     pub(crate) seed: u64,
     /// Threads; they change no digit [default: one for each core]
-    #[arg(long, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
     /// How years are drawn
     #[arg(long, value_enum, default_value_t = Method::Crude)]
@@ -67,11 +77,13 @@ pub(crate) fn run(asked: &Run, screen: &Screen) -> Result<Outcome, Failure> {
     let begun = Instant::now();
     let model = Model::new(portfolio).map_err(|fault| input::refused(&asked.file, &fault))?;
     let options = asked.sampling.options();
-    let table = asked.table.as_ref().map(|path| {
-        let hashes = outcome::hashes(&model, &options, "crude");
-        Yearly::open(path, &model, &hashes)
-    });
-    let mut found = simulate(&model, &options, table.transpose()?)?;
+    let table = asked.table.as_ref().map(|path| Yearly::open(path, &model)).transpose()?;
+    let report = asked.report.as_ref().map(|path| Output::open(path)).transpose()?;
+    let progress = Progress::begin(options.years);
+    let mut found = simulate(&model, &options, table, &progress)?;
+    if let Some(output) = report {
+        report::write(output, &model, &options, &found, &progress)?;
+    }
     if screen.json {
         let mut value = serde_json::to_value(&found)
             .map_err(|error| Failure::new(format!("the result has no JSON form: {error}")))?;
@@ -86,9 +98,13 @@ pub(crate) fn run(asked: &Run, screen: &Screen) -> Result<Outcome, Failure> {
     Ok(Outcome::Ok)
 }
 
-/// The run itself, with a bar, a table if there is one, and an ear for Ctrl-C.
-fn simulate(model: &Model, options: &Options, mut table: Option<Yearly>) -> Result<Found, Failure> {
-    let progress = Progress::begin(options.years);
+/// The run itself, with a table if there is one.
+fn simulate(
+    model: &Model,
+    options: &Options,
+    mut table: Option<Yearly>,
+    progress: &Progress,
+) -> Result<Found, Failure> {
     let watch = |years| progress.more(years);
     let mut broken = None;
     let found = match &mut table {
@@ -106,6 +122,6 @@ fn simulate(model: &Model, options: &Options, mut table: Option<Yearly>) -> Resu
         return Err(failure);
     }
     let found = found.map_err(|stopped| progress.stopped(&stopped))?;
-    table.map_or(Ok(()), Yearly::finish)?;
+    table.map_or(Ok(()), |table| table.finish(&found))?;
     Ok(found)
 }

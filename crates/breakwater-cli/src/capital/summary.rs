@@ -2,7 +2,8 @@
 
 use breakwater_capital::outcome::{Figures, Layer, LayerErrors, Outcome, Share};
 
-use super::figure::{figure, percent};
+use breakwater_report::figure::{figure, percent, trimmed};
+
 use crate::style::{Palette, grouped, table};
 
 /// Parts of the allocation that are listed.
@@ -31,6 +32,9 @@ pub(crate) fn tables(found: &Outcome, palette: Palette) -> String {
     }
     if !found.tranches.is_empty() {
         parts.push(borne("tranche", &found.tranches, &errors.tranches));
+    }
+    if !found.others.is_empty() {
+        parts.push(borne("other", &found.others, &errors.others));
     }
     let whole = found.gross.tvar99;
     parts.push(allocation("TVaR 99 % by product", &found.allocation, &errors.allocation, whole));
@@ -78,12 +82,6 @@ fn levels(found: &Outcome) -> String {
         .collect();
     let header = ["level", "gross VaR", "", "TVaR", "", "net VaR", "", "TVaR", "", "largest event", ""];
     table(&header, &rows, &[0, 1, 3, 5, 7, 9])
-}
-
-/// Without the digits that binary fractions add, and without trailing zeros.
-fn trimmed(value: f64) -> String {
-    let text = format!("{value:.6}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn borne(kind: &str, layers: &[Layer], errors: &[LayerErrors]) -> String {

@@ -6,9 +6,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use breakwater_capital::outcome::{Hashes, columns};
+use breakwater_capital::Model;
+use breakwater_capital::outcome::{Outcome, columns};
 use breakwater_capital::simulate::Block;
-use breakwater_capital::{Model, Portfolio};
 use parquet::basic::{Compression, Encoding, Repetition, Type as Physical};
 use parquet::data_type::{DoubleType, Int64Type};
 use parquet::errors::ParquetError;
@@ -35,13 +35,13 @@ pub(crate) struct Yearly {
 
 impl Yearly {
     /// Opens a table for the variables of a model.
-    pub(crate) fn open(path: &Path, model: &Model, hashes: &Hashes) -> Result<Self, Failure> {
+    pub(crate) fn open(path: &Path, model: &Model) -> Result<Self, Failure> {
         let output = Output::open(path)?;
         let path = output.path().to_owned();
         let names = columns(model);
         let failed = |error: ParquetError| unwritten(&path, &words(error));
         let schema = schema(&names).map_err(failed)?;
-        let properties = Arc::new(properties(&model.portfolio, hashes));
+        let properties = Arc::new(properties());
         let writer = SerializedFileWriter::new(output, schema, properties).map_err(failed)?;
         Ok(Self { writer, written: 0, weights: vec![], values: vec![vec![]; names.len()], path })
     }
@@ -59,10 +59,21 @@ impl Yearly {
         if self.weights.len() >= GROUP { self.group() } else { Ok(()) }
     }
 
-    /// Writes what is held and ends the file.
-    pub(crate) fn finish(mut self) -> Result<(), Failure> {
+    /// Writes what is held, says what the table is of, and ends the file.
+    pub(crate) fn finish(mut self, found: &Outcome) -> Result<(), Failure> {
         if !self.weights.is_empty() {
             self.group()?;
+        }
+        let said = [
+            ("portfolio", found.portfolio.clone()),
+            ("unit", found.unit.clone()),
+            ("method", found.method.clone()),
+            ("hash.model", found.hashes.model.to_string()),
+            ("hash.data", found.hashes.data.to_string()),
+            ("hash.seed", found.hashes.seed.to_string()),
+        ];
+        for (key, value) in said {
+            self.writer.append_key_value_metadata(KeyValue::new(key.to_owned(), value));
         }
         let path = self.path;
         self.writer.into_inner().map_err(|error| unwritten(&path, &words(error)))?.keep()
@@ -108,20 +119,11 @@ fn schema(names: &[String]) -> Result<Arc<Type>, ParquetError> {
 }
 
 /// Amounts of a continuous law repeat too seldom for dictionaries; zeros compress.
-fn properties(portfolio: &Portfolio, hashes: &Hashes) -> WriterProperties {
-    let said = [
-        ("portfolio", portfolio.name.clone()),
-        ("unit", portfolio.unit.clone()),
-        ("hash.model", hashes.model.to_string()),
-        ("hash.data", hashes.data.to_string()),
-        ("hash.seed", hashes.seed.to_string()),
-    ];
-    let said = said.map(|(key, value)| KeyValue::new(key.to_owned(), value)).to_vec();
+fn properties() -> WriterProperties {
     WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_dictionary_enabled(false)
         .set_column_encoding(ColumnPath::from("year"), Encoding::DELTA_BINARY_PACKED)
-        .set_key_value_metadata(Some(said))
         .set_created_by(concat!("breakwater ", env!("CARGO_PKG_VERSION")).to_owned())
         .build()
 }

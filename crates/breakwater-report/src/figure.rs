@@ -1,17 +1,38 @@
 //! Numbers for people: as many digits as their standard error leaves.
 
-use crate::style::grouped;
-
 /// A figure and its standard error, each as text; the error is `±0.012`, and empty where there is none.
-pub(crate) fn figure(value: f64, error: f64) -> [String; 2] {
+pub fn figure(value: f64, error: f64) -> [String; 2] {
     let decimals = decimals(if error > 0.0 { error } else { value.abs() * 1e-3 });
     let said = if error > 0.0 { format!("±{}", fixed(error, decimals)) } else { String::new() };
     [fixed(value, decimals), said]
 }
 
 /// A probability in per cent, with its standard error.
-pub(crate) fn percent(probability: f64, error: f64) -> [String; 2] {
+pub fn percent(probability: f64, error: f64) -> [String; 2] {
     figure(100.0 * probability, 100.0 * error)
+}
+
+/// Digits in groups of three: `1,234,567`.
+pub fn grouped(number: impl ToString) -> String {
+    let digits = number.to_string();
+    let (sign, digits) = match digits.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", digits.as_str()),
+    };
+    let mut text = String::from(sign);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Without trailing zeros: `99.5`, `12`.
+pub fn trimmed(value: f64) -> String {
+    let text = format!("{value:.6}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// Decimals that show two digits of an error.
@@ -24,7 +45,7 @@ fn decimals(error: f64) -> usize {
 }
 
 /// With so many decimals, and digits before the point in groups.
-pub(crate) fn fixed(value: f64, decimals: usize) -> String {
+pub fn fixed(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
     // What rounds to zero has no sign.
     let text = if text.trim_start_matches(['-', '0', '.']).is_empty() { text.replace('-', "") } else { text };
