@@ -315,7 +315,7 @@ fn groups(model: &Model, records: &[(Record, u32)]) -> Result<Vec<Group>, String
                 more => return Err(format!("there are {more} products")),
             };
             Ok(Group {
-                counts: Alias::new(&count_law(mean, mixing.map(|m| model.mixings[m]))),
+                counts: Alias::new(&count_law(mean, mixing.map(|m| model.mixings[m]))?),
                 picks,
                 members,
             })
@@ -323,9 +323,12 @@ fn groups(model: &Model, records: &[(Record, u32)]) -> Result<Vec<Group>, String
         .collect()
 }
 
+/// Most claims of a year that a table of counts reaches to.
+const MOST: u32 = 1 << 19;
+
 /// Probabilities of 0, 1, 2, ... claims: Poisson, or negative binomial where a gamma factor multiplies the rate.
 /// Cut off where less than 1e-18 is left.
-pub(crate) fn count_law(mean: f64, shape: Option<f64>) -> Vec<f64> {
+pub(crate) fn count_law(mean: f64, shape: Option<f64>) -> Result<Vec<f64>, String> {
     // In logarithms, so that a large mean does not underflow.
     let log_first = match shape {
         None => -mean,
@@ -337,7 +340,7 @@ pub(crate) fn count_law(mean: f64, shape: Option<f64>) -> Vec<f64> {
     };
     let mut log_p = log_first;
     let mut law = vec![libm::exp(log_p)];
-    for k in 1.. {
+    for k in 1..MOST {
         let k = f64::from(k);
         let factor = ratio(k);
         log_p += libm::log(factor);
@@ -345,10 +348,10 @@ pub(crate) fn count_law(mean: f64, shape: Option<f64>) -> Vec<f64> {
         law.push(p);
         // Past the mode the tail is below a geometric series.
         if factor < 1.0 && p < 1e-18 * (1.0 - factor) {
-            break;
+            return Ok(law);
         }
     }
-    law
+    Err(format!("with {mean} attacks a year on average there may be more than {MOST}"))
 }
 
 fn shocks(model: &Model, records: &[(Record, u32)]) -> Option<Shocks> {

@@ -33,7 +33,7 @@ pub(super) fn model(portfolio: Portfolio) -> Result<Model, Fault> {
     let mixings = portfolio
         .mixings
         .iter()
-        .map(|m| positive(m.shape, || format!("{}.shape", place("mixing", &m.id))))
+        .map(|m| shape(m.shape, &format!("{}.shape", place("mixing", &m.id))))
         .collect::<Result<Vec<_>, _>>()?;
     let products = portfolio
         .products
@@ -43,6 +43,7 @@ pub(super) fn model(portfolio: Portfolio) -> Result<Model, Fault> {
     let clusters = clusters(&portfolio, &cluster_names)?;
     contagion(&portfolio)?;
     let regimes = regimes(&portfolio)?;
+    busy(&portfolio, &clusters, &regimes)?;
     let (resolved, order, counterparties) = reinsurance(&portfolio, &treaty_names, &product_names)?;
     let pools = pools(&portfolio, &product_names, &severity_names, &cluster_names)?;
     let hash = portfolio.hash()?;
@@ -65,9 +66,9 @@ pub(super) fn model(portfolio: Portfolio) -> Result<Model, Fault> {
 fn product(p: &portfolio::Product, severities: &Names<'_>, mixings: &Names<'_>) -> Result<Product, Fault> {
     let rate = at_least_zero(p.rate, "rate")?;
     let posterior = posterior(p.rate, p.rate_sd)?;
-    let exposure = positive(p.exposure, || "exposure".into())?;
+    let exposure = stake(p.exposure, || "exposure".into())?;
     if let Some(tvl) = p.tvl {
-        let tvl = positive(tvl, || "tvl".into())?;
+        let tvl = stake(tvl, || "tvl".into())?;
         if exposure > tvl {
             return Err(Fault::new(
                 "exposure",
@@ -75,7 +76,7 @@ fn product(p: &portfolio::Product, severities: &Names<'_>, mixings: &Names<'_>) 
             ));
         }
     }
-    let deductible = at_least_zero(p.deductible, "deductible")?;
+    let deductible = amount(p.deductible, "deductible")?;
     let share = at_least_zero(p.deductible_share, "deductible_share")?;
     if share >= 1.0 {
         return Err(Fault::new("deductible_share", format!("{share}; it must be below 1")));
@@ -83,8 +84,8 @@ fn product(p: &portfolio::Product, severities: &Names<'_>, mixings: &Names<'_>) 
     if share > 0.0 && deductible > 0.0 {
         return Err(Fault::new("deductible_share", "beside a deductible; name one of the two"));
     }
-    let limit = p.limit.map_or(Ok(exposure), |l| positive(l, || "limit".into()))?;
-    let annual_limit = p.annual_limit.map_or(Ok(f64::INFINITY), |l| positive(l, || "annual_limit".into()))?;
+    let limit = p.limit.map_or(Ok(exposure), |l| stake(l, || "limit".into()))?;
+    let annual_limit = p.annual_limit.map_or(Ok(f64::INFINITY), |l| stake(l, || "annual_limit".into()))?;
     at_least_zero(p.waiting_days, "waiting_days")?;
     at_least_zero(p.report_days, "report_days")?;
     Ok(Product {
@@ -98,7 +99,7 @@ fn product(p: &portfolio::Product, severities: &Names<'_>, mixings: &Names<'_>) 
             limit,
         },
         annual_limit,
-        premium: at_least_zero(p.premium, "premium")?,
+        premium: amount(p.premium, "premium")?,
     })
 }
 
@@ -115,13 +116,43 @@ fn posterior(rate: f64, sd: f64) -> Result<Option<f64>, Fault> {
         ));
     }
     let shape = (rate / sd) * (rate / sd);
-    if !shape.is_finite() || shape == 0.0 {
-        return Err(Fault::new(
-            "rate_sd",
-            format!("{sd} around a rate of {rate}; bring the two nearer to each other"),
-        ));
+    if !(SPREAD..=1e9).contains(&shape) {
+        let what = format!("{sd} around a rate of {rate}; it must be from a 30,000th to 30 times the rate");
+        return Err(Fault::new("rate_sd", what));
     }
     Ok(Some(shape))
+}
+
+/// Least shape of a gamma law: below it almost every year has nothing and one in thousands has thousands of attacks.
+const SPREAD: f64 = 1e-3;
+
+/// Most attacks and hits a year that are expected: more are another model's subject, and no machine's.
+const BUSIEST: f64 = 1e6;
+
+fn shape(value: f64, at: &str) -> Result<f64, Fault> {
+    match positive(value, || at.to_owned())? {
+        value if (SPREAD..=1e9).contains(&value) => Ok(value),
+        value => Err(Fault::new(
+            at,
+            format!("{value}; it must be from {SPREAD} (a variance of a thousand) to 1e9"),
+        )),
+    }
+}
+
+/// Refuses what would never end.
+fn busy(portfolio: &Portfolio, clusters: &[Cluster], regimes: &[Regime]) -> Result<(), Fault> {
+    let own = portfolio.products.iter().fold(0.0, |sum, p| sum + p.rate);
+    let hits = |c: &Cluster| c.rate * (1.0 + c.members.iter().fold(0.0, |sum, m| sum + m.hit));
+    let shocks = clusters.iter().fold(0.0, |sum, c| sum + hits(c));
+    let worst = regimes.iter().fold(0.0f64, |worst, r| worst.max(r.hazard));
+    let expected = (own + shocks) * worst;
+    if expected > BUSIEST {
+        let what = format!(
+            "{expected} attacks and hits a year are expected together; at most {BUSIEST} can be simulated"
+        );
+        return Err(Fault::new("product.rate and cluster.rate", what));
+    }
+    Ok(())
 }
 
 fn clusters(portfolio: &Portfolio, names: &Names<'_>) -> Result<Vec<Cluster>, Fault> {
@@ -238,9 +269,9 @@ fn regimes(portfolio: &Portfolio) -> Result<Vec<Regime>, Fault> {
         let at = |field: &str| format!("{}.{field}", place("regime", &r.id));
         sum += probability(r.probability, &at("probability"))?;
         at_least_zero(r.hazard, &at("hazard"))?;
-        positive(r.tvl, || at("tvl"))?;
-        positive(r.capital, || at("capital"))?;
-        at_least_zero(r.premium, &at("premium"))?;
+        stake(r.tvl, || at("tvl"))?;
+        stake(r.capital, || at("capital"))?;
+        amount(r.premium, &at("premium"))?;
     }
     if (sum - 1.0).abs() > 1e-9 {
         return Err(Fault::new("regime.probability", format!("they sum to {sum}; they must sum to 1")));
@@ -303,33 +334,33 @@ fn treaty(
             Some((index, recovery))
         }
     };
-    let premium = at_least_zero(t.premium, "premium")?;
+    let premium = amount(t.premium, "premium")?;
     Ok(Treaty { cover: t.cover.clone(), share, after, covers, premium, counterparty })
 }
 
 fn cover(cover: &Cover) -> Result<(), Fault> {
-    let some = |value: &Option<f64>, at: &str| value.map_or(Ok(0.0), |v| positive(v, || at.into()));
+    let some = |value: &Option<f64>, at: &str| value.map_or(Ok(0.0), |v| stake(v, || at.into()));
     match cover {
         Cover::QuotaShare { event_limit, annual_limit } => {
             some(event_limit, "event_limit")?;
             some(annual_limit, "annual_limit")?;
         }
         Cover::EventExcess { attachment, limit, annual_limit, reinstatements, annual_deductible } => {
-            at_least_zero(*attachment, "attachment")?;
-            positive(*limit, || "limit".into())?;
+            amount(*attachment, "attachment")?;
+            stake(*limit, || "limit".into())?;
             some(annual_limit, "annual_limit")?;
-            at_least_zero(*annual_deductible, "annual_deductible")?;
+            amount(*annual_deductible, "annual_deductible")?;
             for (i, price) in reinstatements.iter().flatten().enumerate() {
                 at_least_zero(*price, &format!("reinstatements[{i}]"))?;
             }
         }
         Cover::StopLoss { attachment, limit } => {
-            at_least_zero(*attachment, "attachment")?;
-            positive(*limit, || "limit".into())?;
+            amount(*attachment, "attachment")?;
+            stake(*limit, || "limit".into())?;
         }
         Cover::Catastrophe { trigger, pays, events } => {
-            positive(*trigger, || "trigger".into())?;
-            positive(*pays, || "pays".into())?;
+            stake(*trigger, || "trigger".into())?;
+            stake(*pays, || "pays".into())?;
             if *events == 0 {
                 return Err(Fault::new("events", "0; it must pay for at least one event"));
             }
@@ -368,11 +399,11 @@ fn pool(
     severities: &Names<'_>,
     clusters: &Names<'_>,
 ) -> Result<Pool, Fault> {
-    at_least_zero(p.surplus, "surplus")?;
+    amount(p.surplus, "surplus")?;
     probability(p.premium_to_surplus, "premium_to_surplus")?;
     names("tranche", p.tranches.iter().map(|t| t.id.as_str()))?;
     for t in &p.tranches {
-        at_least_zero(t.capital, &format!("{}.capital", place("tranche", &t.id)))?;
+        amount(t.capital, &format!("{}.capital", place("tranche", &t.id)))?;
         at_least_zero(t.premium_weight, &format!("{}.premium_weight", place("tranche", &t.id)))?;
     }
     let mut mine: Vec<usize> = if p.products.is_empty() {
@@ -453,6 +484,29 @@ fn at_least_zero(value: f64, at: &str) -> Result<f64, Fault> {
     } else {
         Err(Fault::new(at, format!("{value}; it must be a finite number, at least 0")))
     }
+}
+
+/// Largest amount: beyond it sums of powers leave what a float can hold.
+const LARGEST: f64 = 1e30;
+/// Smallest amount at stake: below it claims vanish in single precision.
+const SMALLEST: f64 = 1e-18;
+
+/// An amount above 0.
+fn stake(value: f64, at: impl Fn() -> String) -> Result<f64, Fault> {
+    let value = positive(value, &at)?;
+    if (SMALLEST..=LARGEST).contains(&value) {
+        return Ok(value);
+    }
+    Err(Fault::new(at(), format!("{value}; amounts are from {SMALLEST} to {LARGEST}: name another unit")))
+}
+
+/// An amount, perhaps nothing.
+fn amount(value: f64, at: &str) -> Result<f64, Fault> {
+    let value = at_least_zero(value, at)?;
+    if value <= LARGEST {
+        return Ok(value);
+    }
+    Err(Fault::new(at, format!("{value}; amounts are at most {LARGEST}: name another unit")))
 }
 
 fn probability(value: f64, at: &str) -> Result<f64, Fault> {

@@ -126,7 +126,7 @@ impl Component {
             if mean > 100_000.0 {
                 return None;
             }
-            counts.push(Alias::new(&count_law(mean, shape)));
+            counts.push(Alias::new(&count_law(mean, shape).ok()?));
             columns.push(Alias::new(&weights).columns().to_vec());
         }
         // Only sums of payouts reach into shocks; the rest counts a shock as a whole.
