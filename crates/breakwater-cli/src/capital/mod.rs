@@ -3,6 +3,7 @@
 //! The key decision: nothing here needs a chain, so none of it starts the asynchronous runtime, and a run's clock says
 //! what the process takes.
 
+mod agents;
 mod example;
 mod input;
 mod output;
@@ -25,6 +26,8 @@ const MORE: &str = "docs/cli.md, section Capital";
 pub(crate) enum CapitalCommand {
     /// Simulate a portfolio: losses gross and net, layers, tranches, allocation, each with its standard error
     Run(run::Run),
+    /// Live through a pool's years by the contracts' own arithmetic, with buyers, underwriters and keepers
+    Agents(agents::Agents),
     /// Print a portfolio to begin with, or list what there is
     Example(example::Example),
     /// Print the JSON Schema of the portfolio file
@@ -35,6 +38,7 @@ pub(crate) enum CapitalCommand {
 pub(crate) fn command(asked: &CapitalCommand, screen: &Screen) -> Result<Outcome, Failure> {
     match asked {
         CapitalCommand::Run(asked) => run::run(asked, screen),
+        CapitalCommand::Agents(asked) => agents::run(asked, screen),
         CapitalCommand::Example(asked) => example::example(asked, screen),
         CapitalCommand::Schema => example::schema(screen),
     }
