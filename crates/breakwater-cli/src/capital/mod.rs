@@ -10,7 +10,10 @@ mod output;
 mod progress;
 mod report;
 mod run;
+mod spread;
 mod summary;
+mod task;
+mod worker;
 mod yearly;
 
 use clap::Subcommand;
@@ -28,6 +31,8 @@ pub(crate) enum CapitalCommand {
     Run(run::Run),
     /// Live through a pool's years by the contracts' own arithmetic, with buyers, underwriters and keepers
     Agents(agents::Agents),
+    /// Simulate batches of runs that were begun elsewhere with --bus, until it is interrupted
+    Worker(worker::Worker),
     /// Print a portfolio to begin with, or list what there is
     Example(example::Example),
     /// Print the JSON Schema of the portfolio file
@@ -39,6 +44,7 @@ pub(crate) fn command(asked: &CapitalCommand, screen: &Screen) -> Result<Outcome
     match asked {
         CapitalCommand::Run(asked) => run::run(asked, screen),
         CapitalCommand::Agents(asked) => agents::run(asked, screen),
+        CapitalCommand::Worker(asked) => worker::worker(asked, screen),
         CapitalCommand::Example(asked) => example::example(asked, screen),
         CapitalCommand::Schema => example::schema(screen),
     }

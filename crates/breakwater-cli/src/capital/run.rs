@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::output::Output;
 use super::progress::Progress;
+use super::spread::{self, Spread};
 use super::yearly::Yearly;
 use super::{input, report, summary};
 use crate::failure::{Failure, Outcome};
@@ -29,8 +30,10 @@ pub(crate) struct Run {
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     /// Write every simulated year here, as Parquet
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "workers")]
     table: Option<PathBuf>,
+    #[command(flatten)]
+    spread: Spread,
 }
 
 /// How years are drawn.
@@ -80,7 +83,10 @@ pub(crate) fn run(asked: &Run, screen: &Screen) -> Result<Outcome, Failure> {
     let table = asked.table.as_ref().map(|path| Yearly::open(path, &model)).transpose()?;
     let report = asked.report.as_ref().map(|path| Output::open(path)).transpose()?;
     let progress = Progress::begin(options.years);
-    let mut found = simulate(&model, &options, table, &progress)?;
+    let mut found = match asked.spread.workers {
+        Some(_) => spread::evaluate(&model, &options, &asked.spread, asked.sampling.threads, &progress)?,
+        None => simulate(&model, &options, table, &progress)?,
+    };
     if let Some(output) = report {
         report::write(output, &model, &options, &found, &progress)?;
     }
