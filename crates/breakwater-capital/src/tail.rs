@@ -313,6 +313,16 @@ impl Folded {
         }
     }
 
+    /// Whether sums that come from elsewhere can be merged: of so many products, causes and variables, and numbers.
+    pub(crate) fn fits(&self, [products, causes, variables]: [usize; 3]) -> bool {
+        let own = [self.weight, self.key, self.key_square, self.key_cross, self.weight_square];
+        own.iter().all(|n| n.is_finite())
+            && [(&self.products, products), (&self.causes, causes), (&self.variables, variables)]
+                .iter()
+                .flat_map(|(parts, len)| [(&parts.sum, len), (&parts.square, len), (&parts.cross, len)])
+                .all(|(sums, &len)| sums.len() == len && sums.iter().all(|n| n.is_finite()))
+    }
+
     fn merge(&mut self, other: &Self) {
         self.weight += other.weight;
         self.weight_square += other.weight_square;

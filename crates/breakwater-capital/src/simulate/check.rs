@@ -3,7 +3,7 @@
 use super::{BATCH, Batch, Partial, Plan};
 use crate::{
     histogram::{Bin, ONE},
-    tail::Claim,
+    tail::{Claim, Folded},
 };
 
 impl Batch {
@@ -23,6 +23,11 @@ impl Batch {
             partial.check(plan, block).map_err(|wrong| format!("block {block}: {wrong}"))?;
             years += partial.years as u64;
         }
+        if !plan.fits(&self.sure) {
+            return Err(
+                "expected finite sums by product, cause and variable over years in the tail".to_owned()
+            );
+        }
         let possible = |bin: &Bin| {
             let ends = bin.low >= 0.0 && bin.low <= bin.high && bin.high.is_finite();
             // A year weighs at most two.
@@ -33,6 +38,13 @@ impl Batch {
             return Err(format!("expected {} histograms of {years} years", plan.bounds.len()));
         }
         Ok(())
+    }
+}
+
+impl Plan {
+    fn fits(&self, sure: &Option<(Folded, f64)>) -> bool {
+        let sizes = [self.products, self.clusters + 1, self.bounds.len()];
+        sure.as_ref().is_none_or(|(folded, bar)| bar.is_finite() && folded.fits(sizes))
     }
 }
 
@@ -50,6 +62,11 @@ impl Partial {
         let finite = sums.chain([self.weight, self.weight_square]).all(f64::is_finite);
         if self.sums.len() != variables || !finite {
             return Err(format!("expected finite sums of {variables} variables, got {:?}", self.sums));
+        }
+        if !plan.fits(&self.sure) {
+            return Err(
+                "expected finite sums by product, cause and variable over years in the tail".to_owned()
+            );
         }
         let last = rows.ends.last().map_or(0, |&end| end as usize);
         let lengths = [rows.weights.len(), rows.ends.len(), rows.values.len(), rows.claims.len()];
@@ -103,6 +120,8 @@ mod tests {
         refused(|b| b.partials[0].rows.claims.truncate(1), "claims, got");
         refused(|b| b.partials[0].rows.values.truncate(1), "claims, got");
         refused(|b| b.partials[0].rows.ends[0] = u32::MAX, "claims, got");
+        refused(|b| b.sure = Some((Folded::new([500, 2, 3]), 1.0)), "over years in the tail");
+        refused(|b| b.partials[0].sure = Some((Folded::default(), 1.0)), "over years in the tail");
         refused(|b| b.bins.truncate(1), "histograms of 18928 years");
         refused(|b| b.bins[0][1].low = f64::NAN, "histograms");
         refused(|b| b.bins[0][1].high = f64::INFINITY, "histograms");
