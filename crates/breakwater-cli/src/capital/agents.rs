@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use breakwater_capital::Model;
 use breakwater_capital::agents::{self, Fate, Options, Point, Report, Scenario};
+use breakwater_report::figure::{figure, fixed, percent};
 use clap::Args;
 use serde_json::Value;
 
-use super::figure::{figure, fixed, percent};
 use super::progress::Progress;
 use super::{MORE, input};
 use crate::failure::{Failure, Outcome};
