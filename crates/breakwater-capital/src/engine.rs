@@ -2,9 +2,11 @@
 
 use crate::{
     flat::Flat,
+    method::Method,
     model::{Model, Treaty},
     outcome::{self, Failure, Options},
     simulate::{self, Batch, Merged, Plan, Sink},
+    tilt::Tilted,
     timeline::Timeline,
 };
 
@@ -13,12 +15,34 @@ use crate::{
 pub enum Chosen {
     /// Years in which order does not matter.
     Flat(Flat),
+    /// The same years, weighted.
+    Tilted(Box<Tilted>),
     /// Years event by event.
     Timeline(Timeline),
 }
 
 impl Chosen {
-    /// The engine of a model.
+    /// The engine of a model by a method.
+    ///
+    /// # Errors
+    /// [`Failure::Refused`] where the method, or any, cannot simulate it.
+    pub fn by(model: &Model, method: Method) -> Result<Self, Failure> {
+        let tilted = || {
+            if flat(model).is_none() {
+                return Err(Failure::Refused(
+                    "only years in which order does not matter can be tilted".into(),
+                ));
+            }
+            Tilted::new(model).map(|engine| Self::Tilted(Box::new(engine))).map_err(Failure::Refused)
+        };
+        match method {
+            Method::Crude => Self::new(model),
+            Method::Tilted => tilted(),
+            Method::Auto => tilted().or_else(|_| Self::new(model)),
+        }
+    }
+
+    /// The crude engine of a model.
     ///
     /// # Errors
     /// [`Failure::Refused`] where none can simulate it.
@@ -33,6 +57,7 @@ impl Chosen {
     pub fn method(&self) -> &'static str {
         match self {
             Self::Flat(_) => "crude",
+            Self::Tilted(_) => "tilted",
             Self::Timeline(_) => "timeline",
         }
     }
@@ -47,7 +72,7 @@ impl Chosen {
         }
         let plan = outcome::plan(model, options);
         Ok(match self {
-            Self::Flat(_) => plan,
+            Self::Flat(_) | Self::Tilted(_) => plan,
             Self::Timeline(_) => Timeline::plan(model, plan),
         })
     }
@@ -62,6 +87,7 @@ impl Chosen {
     ) -> Option<Merged> {
         match self {
             Self::Flat(engine) => simulate::run_into(engine, plan, threads, watch, sink),
+            Self::Tilted(engine) => simulate::run_into(engine.as_ref(), plan, threads, watch, sink),
             Self::Timeline(engine) => simulate::run_into(engine, plan, threads, watch, sink),
         }
     }
@@ -70,6 +96,7 @@ impl Chosen {
     pub fn batch(&self, plan: &Plan, index: u64) -> Batch {
         match self {
             Self::Flat(engine) => simulate::batch(engine, plan, index),
+            Self::Tilted(engine) => simulate::batch(engine.as_ref(), plan, index),
             Self::Timeline(engine) => simulate::batch(engine, plan, index),
         }
     }

@@ -38,6 +38,8 @@ pub fn joint(model: &Model, options: &Options, clusters: &[usize], blocks: u64) 
     let losses = match &engine {
         Chosen::Flat(engine) => losses(engine, &plan, blocks, &slots, clusters.len()),
         Chosen::Timeline(engine) => losses(engine, &plan, blocks, &slots, clusters.len()),
+        // What is counted below is years, so they must all weigh the same; [`Chosen::new`] gives no others.
+        Chosen::Tilted(_) => return Err(Failure::Refused("tilted years cannot be counted".into())),
     };
     let years = losses.first().map_or(0, Vec::len);
     let worst: Vec<Vec<bool>> = losses.iter().map(|l| worst(l)).collect();

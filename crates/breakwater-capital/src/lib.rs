@@ -19,6 +19,7 @@ pub mod flat;
 pub mod histogram;
 pub mod joint;
 pub mod measure;
+pub mod method;
 pub mod model;
 pub mod outcome;
 pub mod portfolio;
@@ -34,6 +35,7 @@ pub mod timeline;
 pub mod years;
 
 pub use fault::Fault;
+pub use method::Method;
 pub use model::Model;
 pub use outcome::{Options, Outcome, evaluate};
 pub use portfolio::Portfolio;

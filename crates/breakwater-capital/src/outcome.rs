@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     engine::{self, Chosen},
     measure::{Distribution, Level, Moments, moments},
+    method::Method,
     model::{Cluster, Model},
     portfolio::Portfolio,
     simulate::{self, Merged, Plan, variable},
@@ -209,7 +210,21 @@ pub fn evaluate_into(
     watch: &(dyn Fn(u64) -> bool + Sync),
     sink: Option<simulate::Sink<'_>>,
 ) -> Result<Outcome, Failure> {
-    let engine = Chosen::new(model)?;
+    evaluate_by(model, options, Method::Crude, watch, sink)
+}
+
+/// The same by a method.
+///
+/// # Errors
+/// See [`Failure`].
+pub fn evaluate_by(
+    model: &Model,
+    options: &Options,
+    method: Method,
+    watch: &(dyn Fn(u64) -> bool + Sync),
+    sink: Option<simulate::Sink<'_>>,
+) -> Result<Outcome, Failure> {
+    let engine = Chosen::by(model, method)?;
     let plan = engine.plan(model, options)?;
     let merged = engine.run_into(&plan, options.threads, watch, sink).ok_or(Failure::Ended)?;
     outcome(model, options, engine.method(), merged)

@@ -27,6 +27,8 @@ const SHORT: usize = 64;
 const CLAIMS: f64 = 65_536.0;
 /// Blocks between two prunings of the tail, and of a batch.
 pub const BATCH: u64 = 32;
+/// The most a year may weigh; a batch from elsewhere with more is refused.
+pub(crate) const HEAVIEST: u64 = 10;
 /// Bytes of sums by product that a window of weighted blocks may bring.
 const WEIGHTED: u64 = 32 << 20;
 /// Share of years in the tail whose claims are kept.
@@ -134,7 +136,13 @@ impl Plan {
     }
 
     fn tail(&self) -> Tail {
-        Tail::new(TAIL, self.products, self.clusters + 1, self.bounds.len())
+        let [products, causes, variables] = self.sizes();
+        Tail::new(TAIL, products, causes, variables)
+    }
+
+    /// How many products, causes and variables there are.
+    fn sizes(&self) -> [usize; 3] {
+        [self.products, self.clusters + 1, self.bounds.len()]
     }
 
     /// Years of a block.
@@ -389,7 +397,7 @@ impl<'a, E: Engine> Worker<'a, E> {
         let Block { years, weights, values } = &self.block;
         let key = &values[self.engine.key()];
         let mut rows = Rows::default();
-        let mut folded = Folded::new([self.plan.products, self.plan.clusters + 1, self.plan.bounds.len()]);
+        let mut folded = Folded::new(self.plan.sizes());
         for year in (0..*years).filter(|&y| key[y] >= bars.low && key[y] > 0.0) {
             let weight = weights.get(year).copied().unwrap_or(1.0);
             let amounts = values.iter().map(|v| v[year]);

@@ -98,24 +98,18 @@ pub fn keep(block: usize, share: f64) -> usize {
 
 /// Sums over the tail of one amount per product, cause or variable.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Parts {
-    /// Weighted sums.
-    pub sum: Vec<f64>,
-    /// Sums of squares of weight times amount, for standard errors.
-    pub square: Vec<f64>,
-    /// Sums of the squared weight times the amount.
-    pub cross: Vec<f64>,
-}
+pub struct Parts(
+    /// Of each: the weighted sum, the sum of squares of weight times amount, and of squared weight times amount.
+    Vec<[f64; 3]>,
+);
 
 impl Parts {
     fn new(len: usize) -> Self {
-        Self { sum: vec![0.0; len], square: vec![0.0; len], cross: vec![0.0; len] }
+        Self(vec![[0.0; 3]; len])
     }
 
     fn merge(&mut self, other: &Self) {
-        let both =
-            [(&mut self.sum, &other.sum), (&mut self.square, &other.square), (&mut self.cross, &other.cross)];
-        for (all, one) in both {
+        for (all, one) in self.0.iter_mut().zip(&other.0) {
             all.iter_mut().zip(one).for_each(|(all, one)| *all += one);
         }
     }
@@ -123,9 +117,10 @@ impl Parts {
     #[inline(always)]
     fn add(&mut self, index: usize, weight: f64, amount: f64) {
         let term = weight * amount;
-        self.sum[index] += term;
-        self.square[index] += term * term;
-        self.cross[index] += weight * term;
+        let sums = &mut self.0[index];
+        sums[0] += term;
+        sums[1] += term * term;
+        sums[2] += weight * term;
     }
 }
 
@@ -313,14 +308,12 @@ impl Folded {
         }
     }
 
-    /// Whether sums that come from elsewhere can be merged: of so many products, causes and variables, and numbers.
-    pub(crate) fn fits(&self, [products, causes, variables]: [usize; 3]) -> bool {
-        let own = [self.weight, self.key, self.key_square, self.key_cross, self.weight_square];
-        own.iter().all(|n| n.is_finite())
-            && [(&self.products, products), (&self.causes, causes), (&self.variables, variables)]
-                .iter()
-                .flat_map(|(parts, len)| [(&parts.sum, len), (&parts.square, len), (&parts.cross, len)])
-                .all(|(sums, &len)| sums.len() == len && sums.iter().all(|n| n.is_finite()))
+    /// Whether it has these sizes and only finite sums.
+    pub(crate) fn fits(&self, sizes: [usize; 3]) -> bool {
+        let parts = [&self.products, &self.causes, &self.variables];
+        let own = [self.weight, self.weight_square, self.key, self.key_square, self.key_cross];
+        parts.map(|p| p.0.len()) == sizes
+            && own.iter().chain(parts.into_iter().flat_map(|p| p.0.iter().flatten())).all(|n| n.is_finite())
     }
 
     fn merge(&mut self, other: &Self) {
@@ -398,10 +391,11 @@ impl Folded {
         };
         let of = |parts: &Parts, levels: &Parts| {
             let one = |i: usize| {
-                let level = if near.weight > 0.0 { levels.sum[i] / near.weight } else { 0.0 };
-                (parts.sum[i] / target, error(parts.sum[i], parts.square[i], parts.cross[i], level))
+                let level = if near.weight > 0.0 { levels.0[i][0] / near.weight } else { 0.0 };
+                let [sum, square, cross] = parts.0[i];
+                (sum / target, error(sum, square, cross, level))
             };
-            (0..parts.sum.len()).map(one).collect::<Vec<_>>()
+            (0..parts.0.len()).map(one).collect::<Vec<_>>()
         };
         Contributions {
             var,

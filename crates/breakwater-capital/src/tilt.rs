@@ -15,7 +15,7 @@ use crate::{
     flat::tables::Tables,
     model::Model,
     quantiles::Quantiles,
-    rng::{Purpose, Stream},
+    rng::{LANES, Purpose, SPARE, Stream},
     simulate::{Block, Engine, TAIL},
     tail::{Bars, Claim},
     tilt::{
@@ -28,8 +28,6 @@ use crate::{
 
 /// Years whose claims are drawn and summed before the next are drawn.
 const CHUNK: usize = 64;
-/// Random words are drawn so many at a time.
-const WORDS: usize = 32;
 
 /// How to tilt.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -87,15 +85,15 @@ pub struct Claims {
     amounts: Vec<Vec<f32>>,
     /// Year, cause, and where its hits begin.
     shocks: Vec<(u32, u32, u32)>,
-    /// Product and amount of each hit.
-    hits: Vec<(u32, f32)>,
+    /// Product of each hit.
+    hits: Vec<u32>,
+    /// Amount of each.
+    hit_amounts: Vec<f32>,
     words: Vec<u64>,
     /// Packed scores of the claims of the years at hand.
     claim_scores: Vec<u64>,
     /// Packed scores of each year.
     scores: Vec<u64>,
-    /// Members hit by the shock at hand.
-    hit: Vec<u32>,
 }
 
 impl Tilted {
@@ -202,7 +200,7 @@ impl Tilted {
         let group = &self.groups[index];
         let Claims { starts, picks, amounts, words, claim_scores, scores, .. } = claims;
         let starts = &mut starts[index][from..=to];
-        let years = (to - from).next_multiple_of(WORDS);
+        let years = (to - from).next_multiple_of(LANES);
         grow(words, years);
         stream.fill(&mut words[..years]);
         let begin = starts[0];
@@ -214,11 +212,11 @@ impl Tilted {
         }
         let (begin, end) = (begin as usize, end as usize);
         let drawn = end - begin;
-        grow(words, drawn.next_multiple_of(WORDS));
+        grow(words, drawn.next_multiple_of(LANES));
         grow(claim_scores, drawn);
         grow(&mut picks[index], end);
         grow(&mut amounts[index], end);
-        stream.fill(&mut words[..drawn.next_multiple_of(WORDS)]);
+        stream.fill(&mut words[..drawn.next_multiple_of(LANES)]);
         let (words, claim_scores) = (&words[..drawn], &mut claim_scores[..drawn]);
         let (picks, amounts) = (&mut picks[index][begin..end], &mut amounts[index][begin..end]);
         draw(&component.columns[index], &group.cells, &self.tables.laws, words, picks, amounts, claim_scores);
@@ -257,46 +255,70 @@ impl Tilted {
         block: &mut Block,
     ) {
         let Some(shocks) = &component.shocks else { return };
-        let Claims { shocks: struck, hits, hit, scores, .. } = claims;
+        let Claims { shocks: struck, hits, hit_amounts, words, claim_scores, scores, .. } = claims;
+        let (first_shock, first_hit) = (struck.len(), hits.len());
         // One clock for all clusters; a Poisson process starts anew anywhere.
         let mut time = from as f64 + stream.exponential() * shocks.mean_gap;
         while time < to as f64 {
-            let year = time as usize;
-            let cluster = shocks.which.draw((stream.word() >> 32) as u32) as usize;
-            let members = &shocks.members[cluster];
-            grow(hit, members.len() + 2);
-            let mut count = 0;
-            for pair in members.chunks(2) {
-                let word = stream.word();
-                for (&(product, threshold), bits) in pair.iter().zip([word as u32, (word >> 32) as u32]) {
-                    hit[count] = product;
-                    count += usize::from(bits <= threshold);
+            let cluster = shocks.which.draw((stream.word() >> 32) as u32);
+            let members = &shocks.members[cluster as usize];
+            struck.push((time as u32, cluster + 1, hits.len() as u32));
+            // Half a word for each member; who is hit is written down without a branch.
+            let mut count = hits.len();
+            hits.resize(count + members.len() + 1, 0);
+            for some in members.chunks(2 * SPARE) {
+                for (pair, &word) in some.chunks(2).zip(stream.take(some.len().div_ceil(2))) {
+                    for (&(product, threshold), bits) in pair.iter().zip([word as u32, (word >> 32) as u32]) {
+                        hits[count] = product;
+                        count += usize::from(bits <= threshold);
+                    }
                 }
             }
-            struck.push((year as u32, cluster as u32 + 1, hits.len() as u32));
-            let mut event = 0.0;
-            let mut score = self.events[cluster];
-            for &product in &hit[..count] {
-                let word = stream.word();
-                let product = product as usize;
-                let cell = self.cells.of(product)[component.hit_cell(product, (word >> 32) as u32)];
-                let mut amount = cell.draw(&self.tables.laws, word as u32);
-                if amount.is_nan() {
-                    amount = cell.exact(&self.tables.laws, word as u32);
-                }
-                event += f64::from(amount);
-                // The sum's score counts hits, the other counts the shock as a whole.
-                score = score.wrapping_add(cell.scores & u64::from(u32::MAX));
-                hits.push((product as u32, amount));
-            }
+            hits.truncate(count);
+            time += stream.exponential() * shocks.mean_gap;
+        }
+        let drawn = hits.len() - first_hit;
+        grow(words, drawn.next_multiple_of(LANES));
+        stream.fill(&mut words[..drawn.next_multiple_of(LANES)]);
+        grow(claim_scores, drawn);
+        hit_amounts.resize(hits.len(), 0.0);
+        let amounts = &mut hit_amounts[first_hit..];
+        self.hits(component, &hits[first_hit..], &words[..drawn], amounts, claim_scores);
+        let [gross, _net, largest, recovered @ ..] = block.values.as_mut_slice() else { return };
+        for place in first_shock..struck.len() {
+            let (year, cause, start) = struck[place];
+            let (year, start) = (year as usize, start as usize - first_hit);
+            let end = struck.get(place + 1).map_or(drawn, |next| next.2 as usize - first_hit);
+            let event = amounts[start..end].iter().fold(0.0, |sum, &amount| sum + f64::from(amount));
+            // The sum's score counts hits, the other counts the shock as a whole.
+            let own = claim_scores[start..end].iter().fold(0, |sum: u64, &s| sum.wrapping_add(s));
+            let score = self.events[cause as usize - 1].wrapping_add(own);
             scores[year] = scores[year].wrapping_add(score);
-            let [gross, _net, largest, recovered @ ..] = block.values.as_mut_slice() else { return };
             gross[year] += event;
             largest[year] = largest[year].max(event);
             for layer in &self.tables.layers {
                 recovered[layer.treaty][year] += layer.of(event);
             }
-            time += stream.exponential() * shocks.mean_gap;
+        }
+    }
+
+    /// Draws cells and amounts of hits.
+    #[inline(never)]
+    fn hits(
+        &self,
+        component: &Component,
+        products: &[u32],
+        words: &[u64],
+        amounts: &mut [f32],
+        scores: &mut [u64],
+    ) {
+        let (cells, laws) = (&self.cells, &self.tables.laws);
+        for (((&product, &word), amount), score) in products.iter().zip(words).zip(amounts).zip(scores) {
+            let place = component.hits.cell(product, (word >> 32) as u32);
+            let cell = &cells.all[cells.starts[product as usize] as usize + place];
+            let paid = cell.draw(laws, word as u32);
+            *amount = if paid.is_nan() { cell.exact(laws, word as u32) } else { paid };
+            *score = cell.scores & u64::from(u32::MAX);
         }
     }
 
@@ -391,6 +413,7 @@ impl Engine for Tilted {
         claims.amounts.resize(groups, vec![]);
         claims.shocks.clear();
         claims.hits.clear();
+        claims.hit_amounts.clear();
         claims.scores.clear();
         claims.scores.resize(years, 0);
         for starts in &mut claims.starts {
@@ -431,8 +454,10 @@ impl Engine for Tilted {
                 break;
             }
             let end = claims.shocks.get(first + offset + 1).map_or(claims.hits.len(), |s| s.2 as usize);
-            let hits = claims.hits[start as usize..end].iter();
-            out.extend(hits.filter(|h| h.1 > 0.0).map(|&(product, amount)| Claim { product, cause, amount }));
+            let range = start as usize..end;
+            let hits = claims.hits[range.clone()].iter().zip(&claims.hit_amounts[range]);
+            let claim = |(&product, &amount)| Claim { product, cause, amount };
+            out.extend(hits.filter(|h| *h.1 > 0.0).map(claim));
         }
     }
 }

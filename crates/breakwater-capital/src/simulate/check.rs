@@ -1,6 +1,6 @@
 //! What a batch that comes from elsewhere must be before it is merged: sizes that fit, and numbers.
 
-use super::{BATCH, Batch, Partial, Plan};
+use super::{BATCH, Batch, HEAVIEST, Partial, Plan};
 use crate::{
     histogram::{Bin, ONE},
     tail::{Claim, Folded},
@@ -30,12 +30,14 @@ impl Batch {
         }
         let possible = |bin: &Bin| {
             let ends = bin.low >= 0.0 && bin.low <= bin.high && bin.high.is_finite();
-            // A year weighs at most two.
-            let weights = bin.weight.max(bin.at_low).max(bin.at_high) <= 2 * ONE * years;
-            ends && weights && bin.square <= 4 * ONE * years
+            let weights = bin.weight.max(bin.at_low).max(bin.at_high) <= HEAVIEST * ONE * years;
+            ends && weights && bin.square <= HEAVIEST * HEAVIEST * ONE * years
         };
         if self.bins.len() != plan.bounds.len() || !self.bins.iter().flatten().all(possible) {
             return Err(format!("expected {} histograms of {years} years", plan.bounds.len()));
+        }
+        if self.sure.as_ref().is_some_and(|(folded, bar)| !folded.fits(plan.sizes()) || bar.is_nan()) {
+            return Err("expected finite sums of the tail, of this plan's size".to_owned());
         }
         Ok(())
     }

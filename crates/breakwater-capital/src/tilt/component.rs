@@ -5,7 +5,7 @@ use crate::{
     flat::tables::count_law,
     model::Model,
     tilt::{
-        cells::{Cells, UNIT_BITS, factor},
+        cells::{Cell, Cells, UNIT_BITS, factor},
         cumulant::Score,
     },
 };
@@ -18,8 +18,8 @@ pub(super) struct Component {
     /// By group: columns of the alias table of the group's cells.
     pub(super) columns: Vec<Vec<u64>>,
     pub(super) shocks: Option<Shocks>,
-    /// By product: the alias table of its cells, for hits by shocks.
-    hits: Vec<Columns>,
+    /// Cells of hits by shocks.
+    pub(super) hits: Hits,
     /// Its density, if it is not the nominal law.
     pub(super) density: Option<Density>,
 }
@@ -34,9 +34,36 @@ pub(super) struct Shocks {
     pub(super) members: Vec<Vec<(u32, u32)>>,
 }
 
-/// Columns of a small alias table.
-#[derive(Clone, Debug, Default)]
-struct Columns(Vec<u64>);
+/// For each product the alias table of its cells, all of one size.
+#[derive(Clone, Debug)]
+pub(super) struct Hits {
+    columns: Vec<u64>,
+    digits: u32,
+}
+
+impl Hits {
+    fn new(model: &Model, cells: &Cells, weight: impl Fn(&Cell) -> f64) -> Self {
+        let mut members = vec![false; model.products.len()];
+        model.clusters.iter().flat_map(|c| &c.members).for_each(|m| members[m.product] = true);
+        let most = (0..members.len()).filter(|&p| members[p]).map(|p| cells.of(p).len()).max();
+        let Some(most) = most else { return Self { columns: vec![], digits: 1 } };
+        let size = most.next_power_of_two().max(2);
+        let mut columns = vec![0; size * members.len()];
+        for product in (0..members.len()).filter(|&p| members[p]) {
+            let weights: Vec<f64> = cells.of(product).iter().map(&weight).collect();
+            columns[product * size..][..size].copy_from_slice(Alias::of_size(&weights, size).columns());
+        }
+        Self { columns, digits: size.trailing_zeros() }
+    }
+
+    /// The cell, among those of its product, that 32 evenly distributed bits choose for a hit.
+    #[inline(always)]
+    pub(super) fn cell(&self, product: u32, bits: u32) -> usize {
+        let column = (u64::from(bits) << self.digits >> 32) as usize;
+        let entry = self.columns[(product as usize) << self.digits | column];
+        if u64::from(bits << self.digits) < entry >> 32 { column } else { entry as u32 as usize }
+    }
+}
 
 /// `exp(score - log of its mean)` by look-up, for whole scores.
 #[derive(Clone, Debug)]
@@ -87,7 +114,7 @@ impl Component {
         cells: &Cells,
         tilt: Option<Tilt<'_>>,
     ) -> Option<Self> {
-        let weight = |cell: &crate::tilt::cells::Cell, tilted: bool| match tilt {
+        let weight = |cell: &Cell, tilted: bool| match tilt {
             Some(t) if tilted => cell.mass() * cell.factor(t.shift),
             _ => cell.mass(),
         };
@@ -131,23 +158,11 @@ impl Component {
         }
         // Only sums of payouts reach into shocks; the rest counts a shock as a whole.
         let inside = tilt.is_some_and(|t| t.score == Score::Gross);
-        let hits = (0..model.products.len())
-            .map(|product| {
-                let weights: Vec<f64> = cells.of(product).iter().map(|cell| weight(cell, inside)).collect();
-                Columns(if weights.len() > 1 { Alias::new(&weights).columns().to_vec() } else { vec![] })
-            })
-            .collect();
+        let hits = Hits::new(model, cells, |cell| weight(cell, inside));
         let shocks =
             shocks(model, tilt, &mut log_mean, |product| [mean(product, false), mean(product, inside)]);
         let density = tilt.map(|t| Density::new(t.shift, log_mean));
         log_mean.is_finite().then_some(Self { counts, columns, shocks, hits, density })
-    }
-
-    /// The cell, among those of its product, that 32 evenly distributed bits choose for a hit.
-    #[inline(always)]
-    pub(super) fn hit_cell(&self, product: usize, bits: u32) -> usize {
-        let columns = &self.hits[product].0;
-        if columns.is_empty() { 0 } else { pick(columns, bits) as usize }
     }
 }
 

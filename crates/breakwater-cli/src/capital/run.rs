@@ -55,15 +55,29 @@ pub(crate) struct Sampling {
     #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
     /// How years are drawn
-    #[arg(long, value_enum, default_value_t = Method::Crude)]
+    #[arg(long, value_enum, default_value_t = Method::Auto)]
     pub(crate) method: Method,
 }
 
 /// How years are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Method {
+    /// Tilted where the portfolio allows it, else crude
+    Auto,
     /// Each year as likely as it is
     Crude,
+    /// Years with large losses more often than they come, and weighed: far fewer years for the same error of the tail
+    Tilted,
+}
+
+impl From<Method> for breakwater_capital::Method {
+    fn from(method: Method) -> Self {
+        match method {
+            Method::Auto => Self::Auto,
+            Method::Crude => Self::Crude,
+            Method::Tilted => Self::Tilted,
+        }
+    }
 }
 
 impl Sampling {
@@ -80,12 +94,15 @@ pub(crate) fn run(asked: &Run, screen: &Screen) -> Result<Outcome, Failure> {
     let begun = Instant::now();
     let model = Model::new(portfolio).map_err(|fault| input::refused(&asked.file, &fault))?;
     let options = asked.sampling.options();
+    let method = asked.sampling.method.into();
     let table = asked.table.as_ref().map(|path| Yearly::open(path, &model)).transpose()?;
     let report = asked.report.as_ref().map(|path| Output::open(path)).transpose()?;
     let progress = Progress::begin(options.years);
     let mut found = match asked.spread.workers {
-        Some(_) => spread::evaluate(&model, &options, &asked.spread, asked.sampling.threads, &progress)?,
-        None => simulate(&model, &options, table, &progress)?,
+        Some(_) => {
+            spread::evaluate(&model, &options, method, &asked.spread, asked.sampling.threads, &progress)?
+        }
+        None => simulate(&model, &options, method, table, &progress)?,
     };
     if let Some(output) = report {
         report::write(output, &model, &options, &found, &progress)?;
@@ -108,19 +125,20 @@ pub(crate) fn run(asked: &Run, screen: &Screen) -> Result<Outcome, Failure> {
 fn simulate(
     model: &Model,
     options: &Options,
+    method: breakwater_capital::Method,
     mut table: Option<Yearly>,
     progress: &Progress,
 ) -> Result<Found, Failure> {
     let watch = |years| progress.more(years);
     let mut broken = None;
     let found = match &mut table {
-        None => outcome::evaluate(model, options, &watch),
+        None => outcome::evaluate_by(model, options, method, &watch, None),
         Some(table) => {
             let mut sink = |block: &Block| {
                 broken = table.block(block).err();
                 broken.is_none()
             };
-            outcome::evaluate_into(model, options, &watch, Some(&mut sink))
+            outcome::evaluate_by(model, options, method, &watch, Some(&mut sink))
         }
     };
     progress.end();

@@ -12,9 +12,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use breakwater_bus::{Bus, BusAddress, BusError, Outcome, Queue, Terms};
-use breakwater_capital::Model;
 use breakwater_capital::outcome::{self, Failure as Stopped, Options, Outcome as Found};
 use breakwater_capital::simulate::{Batch, Merged, Merger};
+use breakwater_capital::{Method, Model};
 use clap::Args;
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
@@ -119,11 +119,12 @@ pub(super) fn failed(error: &BusError) -> Failure {
 pub(crate) fn evaluate(
     model: &Model,
     options: &Options,
+    method: Method,
     spread: &Spread,
     threads: Option<u16>,
     progress: &Progress,
 ) -> Result<Found, Failure> {
-    let (task, engine) = Task::new(model, options).map_err(|stopped| progress.stopped(&stopped))?;
+    let (task, engine) = Task::new(model, options, method).map_err(|stopped| progress.stopped(&stopped))?;
     let watch = |years| progress.more(years);
     let options = Options { threads: spread.threads(threads), ..*options };
     let merged = runtime()?.block_on(spread_out(model, &options, &task, spread, &watch));

@@ -3,10 +3,10 @@
 //! Everything is postcard, which carries every bit of a float; a portfolio travels as TOML, which does too.
 
 use alloy::primitives::{B256, hex, keccak256};
-use breakwater_capital::Model;
 use breakwater_capital::engine::Chosen;
 use breakwater_capital::outcome::{self, Failure, Options};
 use breakwater_capital::simulate::{Batch, Plan};
+use breakwater_capital::{Method, Model};
 use serde::{Deserialize, Serialize};
 
 /// How the queues of all runs begin.
@@ -24,6 +24,8 @@ pub(super) struct Task {
     pub(super) data: B256,
     /// How it is run; one thread, since threads change no digit.
     pub(super) options: Options,
+    /// How its years are drawn.
+    pub(super) method: Method,
     /// Years, seed and sizes.
     pub(super) plan: Plan,
 }
@@ -33,12 +35,12 @@ pub(super) type Simulate = Box<dyn Fn(u64) -> Batch + Send + Sync>;
 
 impl Task {
     /// The task of a run, and the engine that does it.
-    pub(super) fn new(model: &Model, options: &Options) -> Result<(Self, Chosen), Failure> {
+    pub(super) fn new(model: &Model, options: &Options, method: Method) -> Result<(Self, Chosen), Failure> {
         let options = Options { threads: 1, ..*options };
-        let engine = Chosen::new(model)?;
+        let engine = Chosen::by(model, method)?;
         let hashes = outcome::hashes(model, &options, engine.method());
         let plan = engine.plan(model, &options)?;
-        Ok((Self { engine: hashes.model, data: hashes.data, options, plan }, engine))
+        Ok((Self { engine: hashes.model, data: hashes.data, options, method, plan }, engine))
     }
 
     /// The queue of this task: the same task has the same queue, whoever asks.
@@ -54,7 +56,8 @@ impl Task {
 
     /// What does this task; a model that gives another task is another portfolio, or another version.
     pub(super) fn simulate(&self, model: &Model) -> Result<Simulate, String> {
-        let (own, engine) = Self::new(model, &self.options).map_err(|failure| failure.to_string())?;
+        let (own, engine) =
+            Self::new(model, &self.options, self.method).map_err(|failure| failure.to_string())?;
         if own != *self {
             return Err(format!(
                 "expected engine {} and portfolio {}, got {} and {}: is this another version of breakwater?",
@@ -90,7 +93,7 @@ mod tests {
     use super::*;
 
     fn task(model: &Model) -> Task {
-        Task::new(model, &Options { years: 150_000, seed: 7, threads: 3 }).unwrap().0
+        Task::new(model, &Options { years: 150_000, seed: 7, threads: 3 }, Method::Auto).unwrap().0
     }
 
     #[test]
@@ -124,7 +127,7 @@ mod tests {
     fn a_task_is_named_by_what_it_computes() {
         let model = Model::new(example::cp500()).unwrap();
         let task = task(&model);
-        let queue = |options: &Options| Task::new(&model, options).unwrap().0.queue().unwrap();
+        let queue = |options: &Options| Task::new(&model, options, Method::Auto).unwrap().0.queue().unwrap();
         assert_eq!(queue(&Options { threads: 9, ..task.options }), task.queue().unwrap());
         for other in [Options { years: 150_001, ..task.options }, Options { seed: 8, ..task.options }] {
             assert_ne!(queue(&other), task.queue().unwrap());
