@@ -31,9 +31,6 @@ use crate::{fault::Fault, measure::LEVELS, model::Model, portfolio::Regime};
 pub use claims::masses;
 pub use length::BEYOND;
 
-/// Gamma factors of a smaller shape are refused.
-const LEAST_SHAPE: f64 = 1e-6;
-
 /// What is asked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
@@ -276,16 +273,6 @@ fn expressible(model: &Model) -> Result<(), Fault> {
     if model.contagion.is_some() {
         return refuse("contagion".into(), "events cause further events");
     }
-    let shaped = |at: String, shape: f64| {
-        if shape >= LEAST_SHAPE {
-            Ok(())
-        } else {
-            refuse(at, &format!("a gamma factor of shape {shape} is almost always 0"))
-        }
-    };
-    for mixing in &model.portfolio.mixings {
-        shaped(format!("{}.shape", place("mixing", &mixing.id)), mixing.shape)?;
-    }
     for (product, resolved) in model.portfolio.products.iter().zip(&model.products) {
         let at = |field: &str| format!("{}.{field}", place("product", &product.id));
         if resolved.annual_limit.is_finite() {
@@ -294,7 +281,6 @@ fn expressible(model: &Model) -> Result<(), Fault> {
         if resolved.posterior.is_some() && resolved.mixing.is_some() {
             return refuse(at("rate_sd"), "an uncertain rate times a common factor is not a gamma variable");
         }
-        resolved.posterior.map_or(Ok(()), |shape| shaped(at("rate_sd"), shape))?;
     }
     for (cluster, resolved) in model.portfolio.clusters.iter().zip(&model.clusters) {
         let at = |field: &str| format!("{}.{field}", place("cluster", &cluster.id));
@@ -304,7 +290,6 @@ fn expressible(model: &Model) -> Result<(), Fault> {
         if resolved.follow_up.as_ref().is_some_and(|follow| follow.probability > 0.0) {
             return refuse(at("follow_up"), "events cause further events");
         }
-        resolved.posterior.map_or(Ok(()), |shape| shaped(at("rate_sd"), shape))?;
     }
     Ok(())
 }
