@@ -27,7 +27,7 @@ pub(super) struct Buyer {
     account: Address,
     /// What he covers where values are as documented, units.
     sum: u128,
-    /// What he paid first, a year and unit.
+    /// What the cover cost before anything happened, a year and unit.
     reference: f64,
     /// By what part the price may rise before he leaves.
     tolerance: f64,
@@ -73,6 +73,19 @@ impl Path<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What covering oneself again costs while nothing has happened: the first covers were sold out of an empty book, at
+    /// a price that nobody meets again, and are no measure of a rise.
+    pub(super) fn learn_prices(&mut self) {
+        for index in 0..self.buyers.len() {
+            let inception = self.now + self.setting.listed[self.buyers[index].product].terms.waiting_period;
+            let expiry = (inception + TERM_DAYS * DAY).div_ceil(DAY) * DAY;
+            if let Some(rate) = self.price(index, self.wanted(index), inception, expiry) {
+                let reference = &mut self.buyers[index].reference;
+                *reference = reference.max(rate);
+            }
+        }
     }
 
     /// What of the price's rise each buyer bears: evenly spread, so that the documented share leaves at each 10 %.

@@ -130,6 +130,7 @@ impl<'a> Path<'a> {
         self.sell_first_covers()?;
         self.now = self.start;
         self.act("accrue", KEEPER, |world, at| world.accrue(at, POOL))?;
+        self.learn_prices();
         let capital = self.pool().capital()?;
         self.tally.start(capital);
         self.epoch = Past { capital, ..Past::default() };
