@@ -5,9 +5,14 @@
 //! product, a cluster or a treaty can be taken out of the very same years. What two answers share of chance cancels.
 
 pub mod allocate;
+pub mod capacity;
+pub mod converge;
 pub mod price;
 pub mod programme;
 pub mod require;
+pub mod reverse;
+pub mod scenario;
+pub mod stress;
 pub mod years;
 
 pub(crate) mod parallel;

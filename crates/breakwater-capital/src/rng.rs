@@ -28,6 +28,8 @@ pub enum Purpose {
     Pilot = 6,
     /// Decisions of agents.
     Agents = 7,
+    /// Events that a scenario strikes with.
+    Stress = 8,
 }
 
 /// A stream of random words.
