@@ -36,7 +36,7 @@
 //!
 //! Waiting periods have passed and report periods do not matter here, for covers are in force all year.
 
-mod copula;
+pub(crate) mod copula;
 mod draw;
 mod settle;
 
@@ -72,6 +72,8 @@ pub struct Scratch {
     claims: Vec<Claim>,
     /// Where each year's claims end.
     ends: Vec<usize>,
+    /// Where each event's claims end, and where each year's events do.
+    events: (Vec<usize>, Vec<usize>),
 }
 
 impl Timeline {
@@ -163,9 +165,11 @@ impl Engine for Timeline {
     }
 
     fn simulate(&self, stream: &mut Stream, scratch: &mut Scratch, block: &mut Block) {
-        let Scratch { year, settled, room, claims, ends } = scratch;
+        let Scratch { year, settled, room, claims, ends, events } = scratch;
         claims.clear();
         ends.clear();
+        events.0.clear();
+        events.1.clear();
         for index in 0..block.years {
             // A year has one word of the block's stream, whatever happens in it.
             self.sampler.year(stream.word(), room, year);
@@ -178,14 +182,24 @@ impl Engine for Timeline {
                     cause: event.cause,
                     amount: h.amount as f32,
                 }));
+                events.0.push(claims.len());
             }
             ends.push(claims.len());
+            events.1.push(events.0.len());
         }
     }
 
     fn claims(&self, scratch: &Scratch, year: usize, out: &mut Vec<Claim>) {
         let from = year.checked_sub(1).map_or(0, |before| scratch.ends[before]);
         out.extend(&scratch.claims[from..scratch.ends[year]]);
+    }
+
+    fn events(&self, scratch: &Scratch, year: usize, out: &mut Vec<Claim>, ends: &mut Vec<usize>) {
+        let (all, years) = &scratch.events;
+        let before = |ends: &[usize]| year.checked_sub(1).map_or(0, |before| ends[before]);
+        let (from, begin) = (before(&scratch.ends), out.len());
+        self.claims(scratch, year, out);
+        ends.extend(all[before(years)..years[year]].iter().map(|end| end - from + begin));
     }
 }
 

@@ -20,9 +20,10 @@ use super::{
     years::Years,
 };
 use crate::{
+    fault::Fault,
     model::{Model, Treaty},
     outcome::Failure,
-    portfolio::Cover,
+    portfolio::{self, Cover, Portfolio},
     simulate::variable,
 };
 
@@ -114,6 +115,49 @@ pub fn expected_loss(model: &Model, product: usize) -> Option<f64> {
     let at = |amount: f64| law.limited_mean(amount / p.terms.slope);
     let layer = at(p.terms.intercept + p.terms.limit) - at(p.terms.intercept);
     Some(claims * p.terms.slope * layer)
+}
+
+/// What is to be written anew: products, and what they need that the portfolio does not have.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewCover {
+    /// Laws of the share lost.
+    #[serde(default, rename = "severity")]
+    pub severities: Vec<portfolio::Severity>,
+    /// Factors of rates.
+    #[serde(default, rename = "mixing")]
+    pub mixings: Vec<portfolio::Mixing>,
+    /// Clusters.
+    #[serde(default, rename = "cluster")]
+    pub clusters: Vec<portfolio::Cluster>,
+    /// The products.
+    #[serde(rename = "product")]
+    pub products: Vec<portfolio::Product>,
+}
+
+impl NewCover {
+    /// Reads TOML.
+    ///
+    /// # Errors
+    /// What does not parse, with its line.
+    pub fn from_toml(text: &str) -> Result<Self, Fault> {
+        toml::from_str(text).map_err(|e| Fault::new("the TOML document", e.to_string()))
+    }
+
+    /// The portfolio with it, after all that it has. A single pool that names its products underwrites it too.
+    pub fn added_to(&self, portfolio: &Portfolio) -> Portfolio {
+        let mut all = portfolio.clone();
+        all.severities.extend_from_slice(&self.severities);
+        all.mixings.extend_from_slice(&self.mixings);
+        all.clusters.extend_from_slice(&self.clusters);
+        all.products.extend_from_slice(&self.products);
+        if let [pool] = all.pools.as_mut_slice()
+            && !pool.products.is_empty()
+        {
+            pool.products.extend(self.products.iter().map(|p| p.id.clone()));
+        }
+        all
+    }
 }
 
 /// Prices of all products, each as the last one written, at a cost of capital of so much a year per unit.
@@ -217,7 +261,7 @@ fn rate(value: f64, what: &str) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{analysis::allocate::allocate, example::cp500, outcome::Options, portfolio::Portfolio};
+    use crate::{analysis::allocate::allocate, example::cp500, outcome::Options};
 
     fn study(portfolio: Portfolio, years: u64) -> (Model, Years, Allocation) {
         let model = Model::new(portfolio).unwrap();
@@ -302,6 +346,28 @@ mod tests {
         assert_eq!(reinstated(&treaty, 5.0), 0.5);
         // The last limit is not reinstated.
         assert_eq!(reinstated(&treaty, 30.0), 1.0);
+    }
+
+    #[test]
+    fn more_cover_costs_more_and_a_new_product_is_the_last_one() {
+        let text = |exposure: f64| {
+            format!(
+                "[[product]]\nid = \"new\"\nrate = 0.05\nseverity = \"share\"\nexposure = {exposure:?}\nclusters = [\"c0\"]\n"
+            )
+        };
+        let price = |exposure: f64| {
+            let new = NewCover::from_toml(&text(exposure)).unwrap();
+            let (model, _, allocation) = study(new.added_to(&cp500()), 40_000);
+            let prices = covers(&model, &allocation, Basis::Gross, 0.1).unwrap();
+            assert_eq!((prices.len(), prices[500].id.as_str()), (501, "new"));
+            prices[500].clone()
+        };
+        let (small, large) = (price(2.0), price(20.0));
+        assert!(large.expected_loss > small.expected_loss && large.price > small.price);
+        // Expected loss is in proportion; capital is more than that.
+        assert!((large.expected_loss / small.expected_loss - 10.0).abs() < 1e-9);
+        assert!(large.marginal / small.marginal > 10.0);
+        assert!(NewCover::from_toml("[[product]]\nid = 1").is_err());
     }
 
     #[test]

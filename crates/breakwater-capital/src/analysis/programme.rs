@@ -1,10 +1,11 @@
 //! Treaties applied again to a year's claims, with every recovery carried back to the claims that caused it.
 //!
-//! A treaty by event looks at what its claims of an event are after the treaties it comes after; annual terms are
-//! applied to the running sum of what fell into the layer (Sundt, "On excess of loss reinsurance with reinstatements",
-//! Bulletin of the Swiss Association of Actuaries, 1991); a stop loss looks at the year. What a treaty pays for an event is
-//! shared by the event's claims in proportion to what they were when it looked, and what it pays for a year by the
-//! year's claims likewise. So the net amounts of claims sum to the net year, for any treaties in any order.
+//! The rules are those of [`crate::timeline`]. A treaty by event looks at what its claims of an event are less what the
+//! treaties it comes after owe; annual terms are applied to the running sum of what fell into the layer (Sundt, "On excess
+//! of loss reinsurance with reinstatements", Bulletin of the Swiss Association of Actuaries, 1991); stop losses look at the
+//! year, after all treaties by event; a loss is paid once. What a treaty owes for an event is shared by the event's claims
+//! in proportion to what they were when it looked, and what it owes for a year by the year's claims likewise. So the net
+//! amounts of claims sum to the net year, for any treaties in any order.
 //! Where the order of events means nothing, annual terms take from all events of the year in proportion.
 
 use crate::{
@@ -51,6 +52,8 @@ pub struct Programme<'a> {
     without: Option<usize>,
     /// Whether claims of an event may be taken together: every treaty covers all products.
     whole: bool,
+    /// Treaties by event, then those of the year, each after those it names.
+    order: Vec<usize>,
 }
 
 /// What a year's treaties paid, and memory to compute it in.
@@ -58,8 +61,8 @@ pub struct Programme<'a> {
 pub struct Recoveries {
     /// By treaty.
     pub paid: Vec<f64>,
-    /// By treaty, what of each atom it pays.
-    of_atoms: Vec<Vec<f64>>,
+    /// By treaty, what it owes for each atom.
+    owed: Vec<Vec<f64>>,
     subject: Vec<f64>,
     merged: Vec<Atom>,
     net: Vec<f64>,
@@ -68,7 +71,12 @@ pub struct Recoveries {
 impl<'a> Programme<'a> {
     /// The treaties of a model. `ordered`: the order of a year's events means something.
     pub fn new(model: &'a Model, ordered: bool) -> Self {
-        Self { model, ordered, without: None, whole: model.treaties.iter().all(|t| t.covers.is_none()) }
+        let of = |by_event: bool| {
+            let treaties = model.treaty_order.iter().copied();
+            treaties.filter(move |&t| model.treaties[t].is_by_event() == by_event)
+        };
+        let whole = model.treaties.iter().all(|t| t.covers.is_none());
+        Self { model, ordered, without: None, whole, order: of(true).chain(of(false)).collect() }
     }
 
     /// The same without one of them.
@@ -82,22 +90,30 @@ impl<'a> Programme<'a> {
         let treaties = &self.model.treaties;
         work.paid.clear();
         work.paid.resize(treaties.len(), 0.0);
-        work.of_atoms.resize(treaties.len(), vec![]);
-        for &t in &self.model.treaty_order {
-            let treaty = &treaties[t];
-            let mut ceded = std::mem::take(&mut work.of_atoms[t]);
-            ceded.clear();
-            ceded.resize(atoms.len(), 0.0);
-            if self.without != Some(t) && !atoms.is_empty() {
-                look(treaty, atoms, &work.of_atoms, &mut work.subject);
-                work.paid[t] = self.pay(treaty, atoms, &work.subject, defaulted, &mut ceded);
-            }
-            work.of_atoms[t] = ceded;
-        }
+        work.owed.resize(treaties.len(), vec![]);
         work.net.clear();
         work.net.extend(atoms.iter().map(|a| a.amount));
-        for ceded in &work.of_atoms {
-            work.net.iter_mut().zip(ceded).for_each(|(net, c)| *net -= c);
+        for &t in &self.order {
+            let treaty = &treaties[t];
+            let mut owed = std::mem::take(&mut work.owed[t]);
+            owed.clear();
+            owed.resize(atoms.len(), 0.0);
+            if self.without != Some(t) && !atoms.is_empty() {
+                look(treaty, atoms, &work.owed, &mut work.subject);
+                let total = self.owe(treaty, atoms, &work.subject, &mut owed);
+                // Others look at what it owes; the portfolio gets what it pays, and no loss is paid twice.
+                let fails = treaty.counterparty.filter(|c| defaulted.get(c.0).copied().unwrap_or(false));
+                let kept = fails.map_or(1.0, |c| c.1);
+                let mut short = 0.0;
+                for (net, owed) in work.net.iter_mut().zip(&owed) {
+                    let due = owed * kept;
+                    let paid = due.min(*net);
+                    *net -= paid;
+                    short += due - paid;
+                }
+                work.paid[t] = (total * kept - short).max(0.0);
+            }
+            work.owed[t] = owed;
         }
         &work.net
     }
@@ -121,17 +137,9 @@ impl<'a> Programme<'a> {
         net
     }
 
-    /// Fills what a treaty pays of each atom that it looks at as `subject`; returns the sum.
-    fn pay(
-        &self,
-        treaty: &Treaty,
-        atoms: &[Atom],
-        subject: &[f64],
-        defaulted: &[bool],
-        ceded: &mut [f64],
-    ) -> f64 {
-        let fails = treaty.counterparty.filter(|c| defaulted.get(c.0).copied().unwrap_or(false));
-        let share = treaty.share * fails.map_or(1.0, |c| c.1);
+    /// Fills what a treaty owes for each atom that it looks at as `subject`; returns the sum.
+    fn owe(&self, treaty: &Treaty, atoms: &[Atom], subject: &[f64], ceded: &mut [f64]) -> f64 {
+        let share = treaty.share;
         let spread = |range: std::ops::Range<usize>, total: f64, amount: f64, ceded: &mut [f64]| {
             if total > 0.0 {
                 range.for_each(|i| ceded[i] = subject[i] / total * amount);
@@ -169,13 +177,13 @@ impl<'a> Programme<'a> {
     }
 }
 
-/// What a treaty sees of each atom: nothing of products it does not cover, and not what those before it paid.
-fn look(treaty: &Treaty, atoms: &[Atom], of_atoms: &[Vec<f64>], subject: &mut Vec<f64>) {
+/// What a treaty sees of each atom: nothing of products it does not cover, and not what those before it owe.
+fn look(treaty: &Treaty, atoms: &[Atom], owed: &[Vec<f64>], subject: &mut Vec<f64>) {
     let covered = |a: &Atom| treaty.covers.as_ref().is_none_or(|c| c[a.product as usize]);
     subject.clear();
     subject.extend(atoms.iter().map(|a| if covered(a) { a.amount } else { 0.0 }));
     for &before in &treaty.after {
-        for ((subject, atom), ceded) in subject.iter_mut().zip(atoms).zip(&of_atoms[before]) {
+        for ((subject, atom), ceded) in subject.iter_mut().zip(atoms).zip(&owed[before]) {
             if covered(atom) {
                 // What rounding leaves below zero is nothing.
                 *subject = (*subject - ceded).max(0.0);
@@ -190,7 +198,8 @@ fn in_layer(cover: &Cover, loss: f64, hits: &mut u32) -> f64 {
         Cover::QuotaShare { event_limit, .. } => loss.min(event_limit.unwrap_or(f64::INFINITY)),
         Cover::EventExcess { attachment, limit, .. } => (loss - attachment).max(0.0).min(limit),
         Cover::Catastrophe { trigger, pays, events } => {
-            if loss >= trigger && *hits < events {
+            // Claims are kept in single precision: a loss that is the trigger to the last digit must reach it.
+            if loss >= trigger * (1.0 - 1e-6) && *hits < events {
                 *hits += 1;
                 pays.min(loss)
             } else {
@@ -205,6 +214,7 @@ fn in_layer(cover: &Cover, loss: f64, hits: &mut u32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::timeline::{Hit, Settled, Settler, Year};
     use crate::{
         analysis::Years,
         example::cp500,
@@ -326,5 +336,40 @@ mod tests {
         let losses = year(&[(0, 0, 4.0), (1, 0, 6.0), (2, 1, 50.0), (3, 1, 50.0)]);
         let parts = Programme::new(&model, true).settle(&losses, &[], &mut work).to_vec();
         assert_eq!(parts, [4.0, 0.0, 42.0, 50.0]);
+    }
+
+    #[test]
+    fn the_settlers_rules_are_these() {
+        // Treaties with subjects of their own, one of them failing: event by event the settler of the timeline says the
+        // same, treaty by treaty.
+        let mut model = treaties(vec![
+            ("q", Cover::QuotaShare { event_limit: Some(20.0), annual_limit: Some(30.0) }, &[], &["a"]),
+            ("x", excess(15.0, 40.0, 50.0), &["q"], &[]),
+            ("c", Cover::Catastrophe { trigger: 12.0, pays: 9.0, events: 2 }, &["x"], &["b"]),
+            ("s", Cover::StopLoss { attachment: 20.0, limit: 60.0 }, &["q", "x"], &[]),
+        ]);
+        model.counterparties = vec![("reinsurer".into(), 0.1)];
+        model.treaties[1].counterparty = Some((0, 0.4));
+        let settler = Settler::new(&model).unwrap();
+        let programme = Programme::new(&model, true);
+        let (mut work, mut settled) = (Recoveries::default(), Settled::default());
+        let mut stream = crate::rng::Stream::new(1, crate::rng::Purpose::Timeline, 0);
+        for round in 0..2_000 {
+            let mut year = Year { defaulted: vec![round % 3 == 0], ..Year::default() };
+            let mut list = vec![];
+            for event in 0..1 + round % 5 {
+                let hits: Vec<Hit> = (0..2)
+                    .map(|product| Hit { product, amount: 60.0 * stream.unit() * stream.unit() })
+                    .collect();
+                list.extend(hits.iter().map(|h| Atom { event, product: h.product, amount: h.amount }));
+                year.event(0.1 * f64::from(event), 1, &hits);
+            }
+            let net = programme.net(&list, &year.defaulted, &mut work);
+            settler.settle(&mut year, &mut settled);
+            assert!((net - settled.net).abs() < 1e-9, "{round}: {net} {}", settled.net);
+            for t in 0..4 {
+                assert!((work.paid[t] - settled.paid[t]).abs() < 1e-9, "{round} {t}");
+            }
+        }
     }
 }

@@ -115,8 +115,8 @@ pub(super) struct Struck {
     pub(super) name: String,
     /// Index of the cluster, if it is one's.
     pub(super) cluster: Option<usize>,
-    /// Places among the cluster's members (or among all products), products, and probabilities of a hit.
-    pub(super) members: Vec<(u32, usize, f64)>,
+    /// Products, and their probabilities of a hit; a cluster's in the order of its members.
+    pub(super) members: Vec<(usize, f64)>,
     pub(super) share: Option<f64>,
 }
 
@@ -212,16 +212,16 @@ impl Scenario {
             let all = model.portfolio.products.iter().map(|p| &p.id);
             let ids: Vec<&String> =
                 if strike.products.is_empty() { all.collect() } else { strike.products.iter().collect() };
-            let find = |(place, id): (usize, &&String)| {
+            let find = |id: &&String| {
                 let product = model.portfolio.products.iter().position(|p| p.id == **id);
                 let product = product.ok_or_else(|| unknown("products", id))?;
-                Ok((place as u32, product, strike.hit.unwrap_or(1.0)))
+                Ok((product, strike.hit.unwrap_or(1.0)))
             };
             let name = match ids.as_slice() {
                 [only] => (*only).clone(),
                 many => format!("{} products", many.len()),
             };
-            let members = ids.iter().enumerate().map(find).collect::<Result<Vec<_>, Fault>>()?;
+            let members = ids.iter().map(find).collect::<Result<Vec<_>, Fault>>()?;
             Ok(Struck { name, cluster: None, members, share: strike.share })
         };
         self.strikes.iter().enumerate().map(one).collect()
@@ -242,8 +242,8 @@ impl Scenario {
 }
 
 fn cluster(model: &Model, k: usize, strike: &Strike) -> Struck {
-    let members = model.clusters[k].members.iter().enumerate();
-    let members = members.map(|(i, m)| (i as u32, m.product, strike.hit.unwrap_or(m.hit))).collect();
+    let members = model.clusters[k].members.iter();
+    let members = members.map(|m| (m.product, strike.hit.unwrap_or(m.hit))).collect();
     Struck { name: model.portfolio.clusters[k].id.clone(), cluster: Some(k), members, share: strike.share }
 }
 

@@ -18,6 +18,7 @@ use crate::{
     model::Model,
     outcome::{Failure, Options},
     rng::{Purpose, Stream},
+    timeline::copula,
 };
 
 /// An amount that depends on chance.
@@ -249,13 +250,24 @@ impl Study<'_> {
     fn strike(&self, year: usize, mut event: u32, out: &mut Vec<Atom>) {
         out.clear();
         let mut stream = Stream::new(self.seed, Purpose::Stress, year as u64);
+        let (mut hits, mut uppers) = (vec![], vec![]);
         for struck in self.struck {
-            for &(_, product, hit) in &struck.members {
-                // Both are drawn whether or not they are used, so that one member's luck is not another's.
+            hits.clear();
+            // Who is hit, then what each loses; the second draw is each member's own, unless a copula joins them.
+            uppers.clear();
+            for (place, &(_, hit)) in struck.members.iter().enumerate() {
                 let (luck, upper) = (stream.unit(), stream.unit());
-                if luck >= hit {
-                    continue;
+                if luck < hit {
+                    hits.push(place as u32);
+                    uppers.push(upper);
                 }
+            }
+            let joined = struck.cluster.and_then(|k| self.model.clusters[k].copula.as_ref());
+            if let Some(copula) = joined {
+                copula::draw(copula, &hits, &mut stream, &mut uppers);
+            }
+            for (&place, &upper) in hits.iter().zip(&uppers) {
+                let product = struck.members[place as usize].0;
                 let p = &self.model.products[product];
                 let share =
                     struck.share.unwrap_or_else(|| self.model.severities[p.severity].upper_quantile(upper));

@@ -5,9 +5,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::{
-    flat::Flat,
+    engine::Chosen,
     model::Model,
-    outcome::{Failure, Options, plan},
+    outcome::{Failure, Options},
     rng::Stream,
     simulate::{Block, Engine, Plan, variable},
     tail::Claim,
@@ -54,12 +54,12 @@ impl Years {
         options: &Options,
         watch: &(dyn Fn(u64) -> bool + Sync),
     ) -> Result<Self, Failure> {
-        if options.years == 0 || options.years > 1 << 31 {
-            return Err(Failure::Years(options.years));
+        let engine = Chosen::new(model)?;
+        let plan = engine.plan(model, options)?;
+        match &engine {
+            Chosen::Flat(engine) => Self::gather(engine, &plan, options.threads, false, watch),
+            Chosen::Timeline(engine) => Self::gather(engine, &plan, options.threads, true, watch),
         }
-        let plan = plan(model, options);
-        let engine = Flat::new(model).map_err(Failure::Refused)?;
-        Self::gather(&engine, &plan, options.threads, false, watch)
     }
 
     /// The years of a plan by an engine that gives each year weight one. `ordered`: its events come in order of time.

@@ -16,7 +16,7 @@ use crate::{
 const GAUSSIAN_FROM: f64 = 1e7;
 
 /// Upper probabilities of the members hit, in the order of `hit`: ascending places among the cluster's members.
-pub(super) fn draw(dependence: &Dependence, hit: &[u32], stream: &mut Stream, out: &mut Vec<f64>) {
+pub(crate) fn draw(dependence: &Dependence, hit: &[u32], stream: &mut Stream, out: &mut Vec<f64>) {
     out.clear();
     match &dependence.copula {
         Copula::Gaussian { rho, .. } => {

@@ -44,7 +44,8 @@ fn is_json(file: &Path, text: &str) -> bool {
     }
 }
 
-fn text(file: &Path) -> Result<String, Failure> {
+/// The whole text of a file.
+pub(crate) fn text(file: &Path) -> Result<String, Failure> {
     let unreadable = |wrong: String| {
         Failure::usage(format!("cannot read {}: {wrong}", name(file)))
             .right("a file with a portfolio in TOML or JSON, or - for standard input")

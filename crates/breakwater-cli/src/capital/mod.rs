@@ -4,13 +4,21 @@
 //! what the process takes.
 
 mod agents;
+mod allocate;
+mod capacity;
+mod converge;
 mod example;
 mod input;
 mod output;
+mod price;
 mod progress;
 mod report;
+mod require;
+mod reverse;
 mod run;
 mod spread;
+mod stress;
+mod study;
 mod summary;
 mod task;
 mod worker;
@@ -33,6 +41,23 @@ pub(crate) enum CapitalCommand {
     Agents(agents::Agents),
     /// Simulate batches of runs that were begun elsewhere with --bus, until it is interrupted
     Worker(worker::Worker),
+    /// What each cover must cost at the margin, and each treaty at a return
+    ///
+    /// A cover's price is its expected loss and the cost of the capital that it adds: the TVaR of the same years with
+    /// and without it. A treaty's is what a reinsurer needs who locks the most it can pay.
+    Price(price::Price),
+    /// Who causes the capital: products, causes, treaties, tranches; each with Euler's part, its margin, and alone
+    Allocate(allocate::Allocate),
+    /// What is left after named scenarios, or scenarios of a file
+    Stress(stress::Stress),
+    /// In which ways the pool breaks, how likely, and which single shock does it
+    Reverse(reverse::Reverse),
+    /// How many years are enough
+    Converge(converge::Converge),
+    /// How much must be held at each level, and what each tranche bears
+    Require(require::Require),
+    /// Caps of products and clusters, and leverage, of most gain under a budget of TVaR
+    Capacity(capacity::Capacity),
     /// Print a portfolio to begin with, or list what there is
     Example(example::Example),
     /// Print the JSON Schema of the portfolio file
@@ -45,6 +70,13 @@ pub(crate) fn command(asked: &CapitalCommand, screen: &Screen) -> Result<Outcome
         CapitalCommand::Run(asked) => run::run(asked, screen),
         CapitalCommand::Agents(asked) => agents::run(asked, screen),
         CapitalCommand::Worker(asked) => worker::worker(asked, screen),
+        CapitalCommand::Price(asked) => price::price(asked, screen),
+        CapitalCommand::Allocate(asked) => allocate::allocate(asked, screen),
+        CapitalCommand::Stress(asked) => stress::stress(asked, screen),
+        CapitalCommand::Reverse(asked) => reverse::reverse(asked, screen),
+        CapitalCommand::Converge(asked) => converge::converge(asked, screen),
+        CapitalCommand::Require(asked) => require::require(asked, screen),
+        CapitalCommand::Capacity(asked) => capacity::capacity(asked, screen),
         CapitalCommand::Example(asked) => example::example(asked, screen),
         CapitalCommand::Schema => example::schema(screen),
     }
