@@ -1,6 +1,7 @@
 //! Reverse stress: in which ways the pool breaks.
 //!
-//! From simulated years: given that the net loss is above the breaking point, who was hit, how much more often than
+//! A year's loss is what treaties leave of its claims, and what its state of the market and failing reserves take of the
+//! pools' capital. From simulated years: given that the loss is above the breaking point, who was hit, how much more often than
 //! otherwise, how many events it took, and which. A year's minimal set is found by taking its events from the largest on
 //! until what treaties leave of these alone is above the breaking point; years are counted by their set. By formula: the
 //! least single loss of each product, and the least common share lost by all members of each cluster, that breaks the pool
@@ -14,7 +15,7 @@ use super::{
     programme::{Atom, Programme, Recoveries, atoms},
     years::Years,
 };
-use crate::{model::Model, outcome::Failure};
+use crate::{model::Model, outcome::Failure, simulate::variable};
 
 /// Sets and products that a report lists.
 const LISTED: usize = 20;
@@ -64,7 +65,7 @@ pub struct Shock {
 /// How the pool breaks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reverse {
-    /// The net loss beyond which it is broken.
+    /// The loss beyond which it is broken.
     pub breaking_point: f64,
     /// Years simulated.
     pub years: u64,
@@ -76,12 +77,16 @@ pub struct Reverse {
     pub probability_error: f64,
     /// If no year did: 95 % confidence that the probability is below this (three in so many years).
     pub at_most: Option<f64>,
-    /// Mean net loss of breaking years above the breaking point.
+    /// Mean loss of breaking years above the breaking point.
     pub mean_excess: f64,
     /// Mean number of events with claims, in breaking years and in all.
     pub events: [f64; 2],
     /// Share of breaking years that one, two, ... events suffice to break; the last is "that many or more".
     pub suffice: Vec<f64>,
+    /// Share of breaking years that break without any event: the market and the reserves do it alone.
+    pub without_events: f64,
+    /// Mean share of a breaking year's loss that is of the market and the reserves.
+    pub market_and_reserves: f64,
     /// Mean share of a breaking year's gross loss that its largest event has.
     pub largest_event: f64,
     /// Causes: attacks on products alone, then clusters.
@@ -100,8 +105,10 @@ pub struct Reverse {
 
 /// Numbers of events that [`Reverse::suffice`] tells apart.
 const SUFFICE: usize = 8;
+/// The label of what is no event.
+const MARKET: u32 = u32::MAX;
 
-/// How a model breaks. `breaking_point`: the net loss beyond which it is broken; without it all pools' capital.
+/// How a model breaks. `breaking_point`: the loss beyond which it is broken; without it all pools' capital.
 ///
 /// # Errors
 /// [`Failure::Refused`] if there is neither a pool nor a breaking point, or the point is negative or not a number.
@@ -119,7 +126,7 @@ pub fn reverse(
             return Err(Failure::Refused(what));
         }
         None if model.pools.is_empty() => {
-            let what = "the portfolio has no pool; say beyond which net loss it is broken";
+            let what = "the portfolio has no pool; say beyond which loss it is broken";
             return Err(Failure::Refused(what.into()));
         }
         None => held,
@@ -145,6 +152,8 @@ struct Sums {
     excess: f64,
     events: [f64; 2],
     suffice: [u64; SUFFICE],
+    alone: u64,
+    market: f64,
     largest: f64,
     any: Vec<u64>,
     given: Vec<u64>,
@@ -187,15 +196,15 @@ impl Study<'_> {
             mean_excess: given(all.excess),
             events: [given(all.events[0]), all.events[1] / n],
             suffice: all.suffice.iter().map(|&c| given(c as f64)).collect(),
+            without_events: given(all.alone as f64),
+            market_and_reserves: given(all.market),
             largest_event: given(all.largest),
             causes,
             products: suspects,
-            patterns: self.ways(&patterns(&all.sets, products as u32), broken, |label| {
-                if label == products as u32 {
-                    "attack on one product".into()
-                } else {
-                    "shock of a cluster".into()
-                }
+            patterns: self.ways(&patterns(&all.sets, products as u32), broken, |label| match label {
+                MARKET => self.label(label),
+                l if l == products as u32 => "attack on one product".into(),
+                _ => "shock of a cluster".into(),
             }),
             ways: self.ways(&all.sets, broken, |label| self.label(label)),
             single_products: self.products(),
@@ -221,12 +230,15 @@ impl Study<'_> {
         touched.dedup();
         touched.iter().for_each(|&i| sums.any[i as usize] += 1);
         let net = self.years.net()[year];
-        if net <= self.point {
+        let other = self.other(year, list, work);
+        let loss = net + other;
+        if loss <= self.point {
             return;
         }
+        sums.market += other / loss;
         touched.iter().for_each(|&i| sums.given[i as usize] += 1);
         sums.broken += 1;
-        sums.excess += net - self.point;
+        sums.excess += loss - self.point;
         let causes: Vec<u32> = self.years.events(year).map(|e| e.cause).collect();
         sums.events[0] += causes.len() as f64;
         atoms(self.years.events(year), |_, _| true, list);
@@ -238,19 +250,52 @@ impl Study<'_> {
             sums.net[atom.product as usize] += share;
             sums.net[(products + causes[atom.event as usize]) as usize] += share;
         }
-        let (set, largest) = self.minimal(list, &causes, net, work);
+        let (set, largest) = self.minimal(list, &causes, other, work);
         sums.largest += largest;
-        let count: u32 = set.iter().map(|s| s.1).sum();
-        sums.suffice[(count as usize).clamp(1, SUFFICE) - 1] += 1;
+        if other > self.point {
+            sums.alone += 1;
+        } else {
+            let count: u32 = set.iter().map(|s| s.1).sum();
+            sums.suffice[(count as usize).clamp(1, SUFFICE) - 1] += 1;
+        }
         *sums.sets.entry(set).or_insert(0) += 1;
     }
 
-    /// The fewest of a year's largest events that break the pool, and the largest's share of the gross year.
+    /// What a year takes of the pools' capital that is no claim: what pools lose less what treaties leave of the claims on
+    /// their products. Nothing, where no engine event by event was needed.
+    fn other(&self, year: usize, list: &mut Vec<Atom>, work: &mut Recoveries) -> f64 {
+        let pools = &self.model.pools;
+        if pools.is_empty() || !self.years.is_ordered() {
+            return 0.0;
+        }
+        let first = variable::TREATIES + self.model.treaties.len();
+        let slices = pools.iter().fold(0, |sum, p| sum + 1 + p.terms.tranches.len());
+        let value = |variable: usize| self.years.values(variable)[year];
+        let borne = (first..first + slices).fold(0.0, |sum, v| sum + value(v));
+        // Reinstatement premium, then reserve and unpaid loss of each pool.
+        let unpaid = (0..pools.len()).fold(0.0, |sum, k| sum + value(first + slices + 2 + 2 * k));
+        let inside: usize = pools.iter().map(|p| p.products.len()).sum();
+        let claims = if inside == self.model.products.len() {
+            self.years.net()[year]
+        } else {
+            atoms(self.years.events(year), |_, _| true, list);
+            let net = self.programme.settle(list, &[], work);
+            let pooled =
+                |a: &Atom| pools.iter().any(|p| p.products.binary_search(&(a.product as usize)).is_ok());
+            list.iter().zip(net).filter(|(a, _)| pooled(a)).fold(0.0, |sum, (_, n)| sum + n)
+        };
+        // Claims are kept in single precision: what rounding leaves is nothing.
+        let other = borne + unpaid - claims;
+        if other > 1e-6 * (borne + unpaid) { other } else { 0.0 }
+    }
+
+    /// The fewest of a year's largest events that break the pool, and the largest's share of the gross year; `other` is
+    /// lost without them.
     fn minimal(
         &self,
         list: &[Atom],
         causes: &[u32],
-        net: f64,
+        other: f64,
         work: &mut Recoveries,
     ) -> (Vec<(u32, u32)>, f64) {
         let mut sizes: Vec<(f64, u32)> = (0..causes.len() as u32).map(|e| (0.0, e)).collect();
@@ -260,6 +305,10 @@ impl Study<'_> {
         let products = self.model.products.len() as u32;
         let mut labels = BTreeMap::new();
         let mut taken: Vec<Atom> = vec![];
+        let share = sizes.first().map_or(0.0, |s| if gross > 0.0 { s.0 / gross } else { 0.0 });
+        if other > self.point {
+            return (vec![(MARKET, 1)], share);
+        }
         for &(_, event) in &sizes {
             taken.extend(list.iter().filter(|a| a.event == event));
             // In the year's order, which treaties may ask for.
@@ -269,11 +318,11 @@ impl Study<'_> {
             *labels.entry(if cause == 0 { own } else { products + cause }).or_insert(0) += 1;
             // A reinsurer that failed that year is not known here; all events together break the pool by definition.
             let left = self.programme.net(&taken, &[], work);
-            if left > self.point || (taken.len() == list.len() && net > self.point) {
+            if left + other > self.point {
                 break;
             }
         }
-        (labels.into_iter().collect(), if gross > 0.0 { sizes[0].0 / gross } else { 0.0 })
+        (labels.into_iter().collect(), share)
     }
 
     fn suspect(&self, part: usize, sums: &Sums) -> Suspect {
@@ -296,7 +345,9 @@ impl Study<'_> {
 
     fn label(&self, label: u32) -> String {
         let products = self.model.products.len() as u32;
-        if label < products {
+        if label == MARKET {
+            "market and reserves".into()
+        } else if label < products {
             format!("attack on {}", self.model.portfolio.products[label as usize].id)
         } else {
             format!("shock of {}", self.model.portfolio.clusters[(label - products - 1) as usize].id)
@@ -392,6 +443,8 @@ impl Sums {
         self.broken += other.broken;
         self.excess += other.excess;
         self.largest += other.largest;
+        self.alone += other.alone;
+        self.market += other.market;
         add(&mut self.events, &other.events);
         add(&mut self.suffice, &other.suffice);
         add(&mut self.any, &other.any);
@@ -408,8 +461,11 @@ impl Sums {
 fn patterns(sets: &BTreeMap<Vec<(u32, u32)>, u64>, products: u32) -> BTreeMap<Vec<(u32, u32)>, u64> {
     let mut patterns = BTreeMap::new();
     for (set, count) in sets {
-        let of = |attacks: bool| set.iter().filter(|s| (s.0 < products) == attacks).map(|s| s.1).sum::<u32>();
-        let pattern = [(products, of(true)), (products + 1, of(false))];
+        let of =
+            |kind: fn(u32, u32) -> bool| set.iter().filter(|s| kind(s.0, products)).map(|s| s.1).sum::<u32>();
+        let attacks = of(|label, products| label < products);
+        let shocks = of(|label, products| label >= products && label != MARKET);
+        let pattern = [(products, attacks), (products + 1, shocks), (MARKET, of(|label, _| label == MARKET))];
         *patterns.entry(pattern.into_iter().filter(|p| p.1 > 0).collect()).or_insert(0) += count;
     }
     patterns
@@ -547,5 +603,24 @@ mod tests {
         assert!((r.probability - 0.01).abs() < 4.0 * r.probability_error, "{r:?}");
         assert!(r.events[0] > r.events[1] && r.ways.len() == LISTED);
         assert_eq!(r, reverse(&model, &years, Some(10.127), 1).unwrap());
+    }
+
+    #[test]
+    fn a_market_may_break_it_alone() {
+        // One year in four takes 70 % of the capital of 60 away, and breaks the pool at a loss above 40.
+        let text = format!(
+            "{TWO}\n[[regime]]\nid = \"calm\"\nprobability = 0.75\n[[regime]]\nid = \"crash\"\nprobability = 0.25\ncapital = 0.3\n"
+        );
+        let model = Model::from_toml(&text).unwrap();
+        let options = Options { years: 100_000, seed: 6, threads: 2 };
+        let years = Years::simulate(&model, &options, &|_| true).unwrap();
+        let r = reverse(&model, &years, Some(40.0), 2).unwrap();
+        let alone = r.without_events * r.probability;
+        assert!((alone - 0.25).abs() < 5.0 * (0.25f64 * 0.75 / 1e5).sqrt(), "{alone}");
+        assert_eq!(r.ways[0].events, [("market and reserves".to_owned(), 1)]);
+        assert!((r.suffice.iter().sum::<f64>() + r.without_events - 1.0).abs() < 1e-9);
+        // In other years as without a market: above 40 by a shock, or a large claim above 0.4, or several.
+        let calm = r.suffice[0] * r.probability / 0.75;
+        assert!((calm - (1.0 - (-0.22f64).exp())).abs() < 0.005, "{calm}");
     }
 }

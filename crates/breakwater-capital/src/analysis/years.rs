@@ -59,6 +59,7 @@ impl Years {
         match &engine {
             Chosen::Flat(engine) => Self::gather(engine, &plan, options.threads, false, watch),
             Chosen::Timeline(engine) => Self::gather(engine, &plan, options.threads, true, watch),
+            Chosen::Tilted(_) => Err(Failure::Refused("years that are kept have weight one".into())),
         }
     }
 
