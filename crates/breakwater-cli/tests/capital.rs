@@ -375,9 +375,9 @@ id = "per event""#;
     assert_refused(&run(empty, &[]), 2, "a portfolio has at least one product");
     assert_refused(&run("", &[]), 2, "missing field `schema`");
     assert_refused(
-        &run("{\"schema\": \"breakwater-portfolio/1\",\n \"nam\": 1}", &[]),
+        &run("{\"schema\": \"breakwater-portfolio/1\",\n \"title\": 1}", &[]),
         2,
-        "line 2: unknown field `nam`",
+        "line 2: unknown field `title`",
     );
 }
 
