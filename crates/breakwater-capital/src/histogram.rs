@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 const BIN_BITS: u32 = 8;
 const PAGE: usize = 1 << BIN_BITS;
 /// Weight one.
-pub const ONE: u64 = 1 << 32;
+pub const ONE: u64 = 1 << 28;
 
 /// A bin that was hit.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +27,13 @@ pub struct Bin {
     pub at_low: u64,
     /// Weight of the years that had exactly the greatest, where that is another.
     pub at_high: u64,
+}
+
+/// Weights, each at most about 6, and their squares, in integer units: once for all variables of a block.
+pub fn units(weights: &[f64], units: &mut Vec<[u64; 2]>) {
+    units.clear();
+    // Rounded down to 2^-28, which is far below a weight's own sampling error.
+    units.extend(weights.iter().map(|&w| [(w * ONE as f64) as u64, (w * w * ONE as f64) as u64]));
 }
 
 /// What is touched for every year: kept small, so that the bins in use stay in the nearest cache.
@@ -49,7 +56,7 @@ struct Cold {
 const EMPTY: Hot = Hot { weight: 0, low: f32::INFINITY, high: f32::NEG_INFINITY };
 
 /// Widens a bin, or counts at an end of it.
-// At most 2^31 years of weight at most two: no sum reaches 2^64.
+// At most 2^31 years of squared weight at most 6 on average: no sum reaches 2^64.
 fn end(hot: &mut Hot, cold: &mut Cold, amount: f32, weight: u64) {
     if hot.low > hot.high {
         (hot.low, hot.high) = (amount, amount);
@@ -120,14 +127,12 @@ impl Histogram {
         }
     }
 
-    /// Counts a year of another weight, at most 2.
-    #[inline]
-    pub fn count_weighted(&mut self, amount: f64, weight: f64) {
+    /// Counts years of other weights, which [`units`] gave.
+    pub fn count_weighted(&mut self, amounts: &[f64], units: &[[u64; 2]]) {
         self.keep_squares();
-        // Rounded down to 2^-32, which is far below a weight's own sampling error.
-        let units = (weight * ONE as f64) as u64;
-        let square = (weight * weight * ONE as f64) as u64;
-        self.add(amount as f32, units, square);
+        for (&amount, &[weight, square]) in amounts.iter().zip(units) {
+            self.add(amount as f32, weight, square);
+        }
     }
 
     fn add(&mut self, amount: f32, weight: u64, square: u64) {

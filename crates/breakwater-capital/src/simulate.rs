@@ -14,7 +14,7 @@ use std::sync::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    histogram::{Bin, Histogram},
+    histogram::{self, Bin, Histogram},
     rng::{Purpose, Stream},
     tail::{Bars, Claim, Folded, Rows, Tail, keep},
 };
@@ -313,6 +313,7 @@ struct Worker<'a, E: Engine> {
     block: Block,
     histograms: Vec<Histogram>,
     order: Vec<u32>,
+    units: Vec<[u64; 2]>,
     bars: Option<Bars>,
     claims: Vec<Claim>,
 }
@@ -328,6 +329,7 @@ impl<'a, E: Engine> Worker<'a, E> {
             block,
             histograms,
             order: vec![],
+            units: vec![],
             bars: engine.bars(plan.years),
             claims: vec![],
         }
@@ -344,11 +346,13 @@ impl<'a, E: Engine> Worker<'a, E> {
         let mut stream = Stream::new(self.plan.seed, self.engine.purpose(), index);
         self.engine.simulate(&mut stream, &mut self.scratch, &mut self.block);
         let Block { weights, values, .. } = &self.block;
+        histogram::units(weights, &mut self.units);
+        let units = &self.units;
         let sums = values
             .iter()
             .zip(&mut self.histograms)
             .zip(&self.plan.bounds)
-            .map(|((values, histogram), &bound)| reduce(values, weights, bound, histogram))
+            .map(|((values, histogram), &bound)| reduce(values, weights, units, bound, histogram))
             .collect();
         let (rows, sure) = match self.bars {
             None => (self.rows(), None),
@@ -418,7 +422,13 @@ impl<'a, E: Engine> Worker<'a, E> {
 }
 
 /// Sums of one variable, and its counts.
-fn reduce(values: &[f64], weights: &[f64], bound: f64, histogram: &mut Histogram) -> Sums {
+fn reduce(
+    values: &[f64],
+    weights: &[f64],
+    units: &[[u64; 2]],
+    bound: f64,
+    histogram: &mut Histogram,
+) -> Sums {
     let mut sums = Sums::default();
     if bound.is_finite() {
         // A sum of terms that fill a layer may be off the bound in its last digit.
@@ -446,15 +456,21 @@ fn reduce(values: &[f64], weights: &[f64], bound: f64, histogram: &mut Histogram
         sums.cross = sums.first;
         histogram.count_all(values);
     } else {
-        for (&value, &weight) in values.iter().zip(weights) {
-            sums.first += weight * value;
-            sums.second += weight * value * value;
-            sums.third += weight * value * value * value;
-            sums.fourth += weight * (value * value) * (value * value);
-            sums.weighted += weight * weight * value * value;
-            sums.cross += weight * weight * value;
-            histogram.count_weighted(value, weight);
+        let mut powers = [[0.0; 4]; 6];
+        for (four, weights) in values.chunks(4).zip(weights.chunks(4)) {
+            for (i, (&value, &weight)) in four.iter().zip(weights).enumerate() {
+                let (once, square) = (weight * value, value * value);
+                powers[0][i] += once;
+                powers[1][i] += weight * square;
+                powers[2][i] += once * square;
+                powers[3][i] += weight * (square * square);
+                powers[4][i] += once * once;
+                powers[5][i] += weight * once;
+            }
         }
+        [sums.first, sums.second, sums.third, sums.fourth, sums.weighted, sums.cross] =
+            powers.map(|p| (p[0] + p[1]) + (p[2] + p[3]));
+        histogram.count_weighted(values, units);
     }
     sums
 }

@@ -47,7 +47,7 @@ pub struct Aim {
 impl Default for Aim {
     /// Serves VaR 99.5 %, TVaR 99 % gross and net, stop losses and the allocation together.
     fn default() -> Self {
-        Self { gross_level: 0.99, net_level: 0.99, gross_share: 0.7, net_share: 0.12, most_claims: 6.0 }
+        Self { gross_level: 0.99, net_level: 0.99, gross_share: 0.8, net_share: 0.08, most_claims: 6.0 }
     }
 }
 
