@@ -1,13 +1,20 @@
 //! Which lattice a model is put on: its step, its length, and what is too large for one.
 
+use rayon::prelude::*;
+
 use super::{
     BEYOND, Options, claims,
     lattice::Lattice,
     length, scene,
     scene::Payouts,
+    sources::Source,
     transform::{Fourier, MOST_POINTS},
 };
-use crate::{fault::Fault, model::Model, portfolio::Regime};
+use crate::{
+    fault::Fault,
+    model::{Model, Product, Terms},
+    portfolio::Regime,
+};
 
 /// The most points of a lattice, and of all products' payouts together, whose step was not asked for.
 const COMFORTABLE: (f64, f64) = (1_048_576.0, 16_777_216.0);
@@ -42,17 +49,9 @@ pub(super) fn lattice(
             format!("{step:e}; all payouts would have {payout_points:e} points; the most is {:e}", MOST.1);
         return Err(Fault::new("step", what));
     }
-    // The length hardly depends on the step, so that one more step is enough; ten are never needed.
-    for _ in 0..10 {
-        let payouts: Vec<Payouts> =
-            regimes.iter().map(|regime| Payouts::new(model, regime, step, usize::MAX)).collect();
-        let mut needed = 0.0_f64;
-        if largest > 0.0 {
-            for (regime, payouts) in regimes.iter().zip(&payouts) {
-                needed = needed
-                    .max(length::length(1.0 / largest, |theta| payouts.cumulant(model, regime, theta))?);
-            }
-        }
+    // A step that was not asked for grows once if the lattice is too long; its own part in the length is small.
+    for _ in 0..4 {
+        let needed = if largest > 0.0 { needed(model, regimes, step, largest)? } else { 0.0 };
         if let Some(length) = options.length.filter(|length| *length < needed) {
             let what = format!(
                 "{length}; more than {BEYOND:e} of the years may lose more; it must be at least {needed}"
@@ -62,6 +61,8 @@ pub(super) fn lattice(
         let wanted = options.length.unwrap_or(needed);
         let points = wanted / step + 2.0;
         if points <= most.0 {
+            let payouts =
+                regimes.iter().map(|regime| Payouts::new(model, regime, step, usize::MAX)).collect();
             return Ok((payouts, Fourier::good_length(points as usize)));
         }
         if options.step.is_some() {
@@ -74,6 +75,59 @@ pub(super) fn lattice(
         step = round_up(1.5 * wanted / most.0).max(2.5 * step);
     }
     Err(Fault::new("length", "no lattice of a million points is long enough; name a step"))
+}
+
+/// The length by Chernoff's bound, over all states of the market.
+fn needed(model: &Model, regimes: &[&Regime], step: f64, largest: f64) -> Result<f64, Fault> {
+    let streams = scene::streams(model);
+    let mut needed = 0.0_f64;
+    for &regime in regimes {
+        let sketches = sketches(model, regime, step);
+        let cumulant = |theta: f64| {
+            let mgfs: Vec<f64> = sketches.iter().map(|sketch| mgf(sketch, theta)).collect();
+            cumulant(model, regime, &streams, &mgfs)
+        };
+        needed = needed.max(length::length(1.0 / largest, cumulant)?);
+    }
+    Ok(needed)
+}
+
+/// What `exp(theta S)` averages to for the year's sum, as a logarithm, if it averages to `mgfs` for single claims.
+fn cumulant(model: &Model, regime: &Regime, streams: &[(Option<f64>, Vec<usize>)], mgfs: &[f64]) -> f64 {
+    let mut sum = 0.0;
+    for (shape, products) in streams {
+        let rate_of = |product: &usize| model.products[*product].rate * regime.hazard;
+        let source = Source { shape: *shape, rate: products.iter().map(rate_of).sum(), measure: vec![] };
+        sum += source.cumulant(products.iter().map(|product| rate_of(product) * mgfs[*product]).sum());
+    }
+    for cluster in &model.clusters {
+        let rate = cluster.rate * regime.hazard;
+        let one: f64 = cluster.members.iter().map(|m| libm::log1p(m.hit * (mgfs[m.product] - 1.0))).sum();
+        sum += Source { shape: cluster.posterior, rate, measure: vec![] }.cumulant(rate * libm::exp(one));
+    }
+    if sum.is_nan() { f64::INFINITY } else { sum }
+}
+
+/// Every product's payout on a coarse lattice of its own, of at least this step.
+///
+/// Spreading an amount to two points can only raise what a convex function of it averages to, so that a bound on the
+/// sketch holds for the payout, and for its finer lattice.
+fn sketches(model: &Model, regime: &Regime, least_step: f64) -> Vec<Lattice> {
+    const CELLS: usize = 64;
+    let terms = scene::terms(model, regime);
+    let sketch = |(product, terms): (&Product, &Terms)| {
+        let law = &model.severities[product.severity];
+        let step = (claims::largest(law, terms) / CELLS as f64).max(least_step);
+        Lattice::new(step, claims::masses(law, terms, step, CELLS + 2))
+    };
+    model.products.par_iter().zip(&terms).map(sketch).collect()
+}
+
+/// `E[exp(theta X)]`.
+fn mgf(sketch: &Lattice, theta: f64) -> f64 {
+    let growth = libm::exp(theta * sketch.step());
+    // From the top down, so that no power overflows before its mass has met it.
+    sketch.masses().iter().rev().fold(0.0, |sum, mass| sum * growth + mass)
 }
 
 /// The sum of the most that each product pays, over all states of the market; the most of any; and how many there are.
@@ -92,26 +146,15 @@ fn extent(model: &Model, regimes: &[&Regime]) -> (f64, f64, f64) {
 
 /// About the standard deviation of the year's gross loss, from payouts on coarse lattices.
 fn deviation(model: &Model, regimes: &[&Regime]) -> f64 {
-    const CELLS: f64 = 32.0;
+    let streams = scene::streams(model);
     let mut worst = 0.0_f64;
     for &regime in regimes {
-        let terms = scene::terms(model, regime);
-        let moments: Vec<(f64, f64)> = model
-            .products
+        let moments: Vec<(f64, f64)> = sketches(model, regime, f64::MIN_POSITIVE)
             .iter()
-            .zip(&terms)
-            .map(|(product, terms)| {
-                let law = &model.severities[product.severity];
-                let step = claims::largest(law, terms) / CELLS;
-                if step <= 0.0 {
-                    return (0.0, 0.0);
-                }
-                let claim = Lattice::new(step, claims::masses(law, terms, step, CELLS as usize + 2));
-                (claim.mean(), claim.expect(|x| x * x))
-            })
+            .map(|claim| (claim.mean(), claim.expect(|x| x * x)))
             .collect();
         let mut variance = 0.0;
-        for (shape, products) in scene::streams(model) {
+        for (shape, products) in &streams {
             let rate = |p: &usize| model.products[*p].rate * regime.hazard;
             let mean: f64 = products.iter().map(|p| rate(p) * moments[*p].0).sum();
             variance += products.iter().map(|p| rate(p) * moments[*p].1).sum::<f64>();

@@ -8,7 +8,7 @@ use super::{
     lattice::{Lattice, Tail},
     layers::View,
     shocks::{Hit, Tree, first_moment},
-    sources::{Source, exponentials, mgf, seen_from, spectrum},
+    sources::{Source, seen_from, spectrum},
     transform::Fourier,
 };
 use crate::{
@@ -37,26 +37,6 @@ impl Payouts {
             .map(|(product, terms)| claims::masses(&model.severities[product.severity], terms, step, most))
             .collect();
         Self { step, masses, terms }
-    }
-
-    /// What `exp(theta S)` averages to for the year's sum, as a logarithm.
-    pub(super) fn cumulant(&self, model: &Model, regime: &Regime, theta: f64) -> f64 {
-        let longest = self.masses.iter().map(Vec::len).max().unwrap_or(0);
-        let exponentials = exponentials(theta, self.step, longest);
-        let mgfs: Vec<f64> = self.masses.iter().map(|masses| mgf(masses, &exponentials)).collect();
-        let mut sum = 0.0;
-        for (shape, products) in streams(model) {
-            let rate_of = |product: &usize| model.products[*product].rate * regime.hazard;
-            let source = Source { shape, rate: products.iter().map(rate_of).sum(), measure: vec![] };
-            sum += source.cumulant(products.iter().map(|product| rate_of(product) * mgfs[*product]).sum());
-        }
-        for cluster in &model.clusters {
-            let rate = cluster.rate * regime.hazard;
-            let one =
-                cluster.members.iter().map(|m| libm::log1p(m.hit * (mgfs[m.product] - 1.0))).sum::<f64>();
-            sum += Source { shape: cluster.posterior, rate, measure: vec![] }.cumulant(rate * libm::exp(one));
-        }
-        if sum.is_nan() { f64::INFINITY } else { sum }
     }
 
     /// Probability of a year without payment, in closed form.

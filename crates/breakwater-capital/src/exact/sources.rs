@@ -3,10 +3,7 @@
 use rayon::prelude::*;
 use realfft::num_complex::Complex64;
 
-use super::{
-    lattice::push,
-    transform::{Fourier, dot},
-};
+use super::{lattice::push, transform::Fourier};
 
 /// Sources whose transforms are held at the same time.
 const HELD: usize = 64;
@@ -135,14 +132,4 @@ fn negative_binomial(rate: f64, shape: f64, value: Complex64) -> Complex64 {
     let ln = 0.5 * libm::log1p(little.re * (2.0 + little.re) + little.im * little.im);
     let angle = libm::atan2(little.im, 1.0 + little.re);
     (Complex64::new(ln, angle) * -shape).exp()
-}
-
-/// `exp(theta x)` at the first `points` of the lattice; the last may be infinite.
-pub(super) fn exponentials(theta: f64, step: f64, points: usize) -> Vec<f64> {
-    (0..points).map(|k| libm::exp(theta * step * k as f64)).collect()
-}
-
-/// The integral of `exp(theta x)` over masses.
-pub(super) fn mgf(masses: &[f64], exponentials: &[f64]) -> f64 {
-    dot(masses, exponentials)
 }
