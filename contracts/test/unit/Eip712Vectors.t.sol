@@ -16,7 +16,7 @@ import {
 } from "breakwater/libraries/Eip712Types.sol";
 import {Base} from "../Base.sol";
 
-/// @notice vectors/eip712.json, written by the Rust side, hashes to the same here.
+/// @notice vectors/eip712.json and vectors/certificate.json, written by the Rust side, hash to the same here.
 contract Eip712VectorsTest is Base {
     string private json;
     /// @dev Path of the message that a test reads.
@@ -63,6 +63,19 @@ contract Eip712VectorsTest is Base {
     }
 
     function test_capacityCertificate() public {
+        _checkCertificate();
+    }
+
+    /// @dev What the capital engine certified, from its portfolio to the signature.
+    function test_certificateOfThePortfolio() public {
+        json = readVectors("certificate.json");
+        _checkCertificate();
+        assertEq(_number("leverageBps") > 0, true);
+        address[] memory signers = vm.parseJsonAddressArray(json, ".signerSet.signers");
+        assertEq(Eip712Types.signerSet(1, signers), _word("signerSet"));
+    }
+
+    function _checkCertificate() private {
         message = "CapacityCertificate";
         CapacityCertificate memory certificate = CapacityCertificate({
             pool: _address("pool"),

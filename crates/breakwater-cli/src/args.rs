@@ -73,7 +73,7 @@ pub(crate) enum Command {
     },
     #[command(flatten)]
     Act(Act),
-    /// What a pool must hold and what each cover costs it, by simulation; no chain is needed
+    /// What a pool must hold and what each cover costs it, by simulation
     Capital {
         #[command(subcommand)]
         command: CapitalCommand,

@@ -63,7 +63,7 @@ fn run(cli: Cli) -> Result<Outcome, Failure> {
 }
 
 /// Starts the asynchronous runtime, for the commands that need one.
-fn wait(work: impl Future<Output = Result<Outcome, Failure>>) -> Result<Outcome, Failure> {
+fn wait<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::new(format!("the asynchronous runtime does not start: {error}")))?;
     runtime.block_on(work)

@@ -114,6 +114,11 @@ pub(crate) struct Scene {
 impl Scene {
     /// Reads the file, connects, and refuses a chain that is not the deployment's.
     pub(crate) async fn open(look: &Look) -> Result<Self, Failure> {
+        Self::open_at(look, None).await
+    }
+
+    /// The same at an older block, which the endpoint must still have.
+    pub(crate) async fn open_at(look: &Look, number: Option<u64>) -> Result<Self, Failure> {
         let deployment = deploy::read(&look.deployment)?;
         let endpoints = connect::endpoints(&look.rpc)?;
         let chain_id = endpoints.chain_id().await.map_err(connect::unreadable)?;
@@ -121,7 +126,11 @@ impl Scene {
             return Err(Failure::usage(format!("expected chain {}, got {chain_id}", deployment.chain_id))
                 .right("an endpoint of the deployment's chain, or the deployment of this chain"));
         }
-        let head = endpoints.head().await.map_err(connect::unreadable)?;
+        let head = match number {
+            None => endpoints.head().await,
+            Some(number) => endpoints.head_at(number, None).await,
+        };
+        let head = head.map_err(connect::unreadable)?;
         let url = look.rpc.urls.first().map(|url| url.trim().to_owned()).unwrap_or_default();
         Ok(Self { endpoints, deployment, head, url })
     }
@@ -208,18 +217,27 @@ impl Scene {
 
     /// A private copy of the newest state, in the block that is to come.
     pub(crate) async fn bench(&self) -> Result<Bench, Failure> {
+        self.forked(self.next_time().await, 1).await
+    }
+
+    /// A private copy of the newest state in that very block, so that everybody who looks at it finds the same.
+    pub(crate) async fn still(&self) -> Result<Bench, Failure> {
+        self.forked(self.head.timestamp(), 0).await
+    }
+
+    /// A private copy of the newest state, so many blocks later at this time.
+    async fn forked(&self, time: u64, blocks: u64) -> Result<Bench, Failure> {
         let source = RpcSource::http(&self.url).map_err(|error| Failure::usage(error.to_string()))?;
         let (number, hash, now) = (self.head.number(), self.head.hash(), self.head.timestamp());
-        let time = self.next_time().await;
         let fork = off_thread(move || {
             let view = View::at(&Reader::new(Arc::new(source)), number, Rules::Auto)?;
             let mut fork = view.fork();
-            fork.advance(time.saturating_sub(now), 1);
+            fork.advance(time.saturating_sub(now), blocks);
             Ok((fork, view.block().hash))
         });
         let (fork, got) = fork.await.and_then(|done| done).map_err(|error| bench::unreadable(&error))?;
         match got == hash {
-            true => Ok(Bench::new(fork, number.saturating_add(1), time)),
+            true => Ok(Bench::new(fork, number.saturating_add(blocks), time)),
             false => Err(Failure::new(format!("block {number}: expected {hash}, got {got}"))
                 .right("the same command again: the chain was reorganised meanwhile")),
         }

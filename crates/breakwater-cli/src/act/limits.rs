@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::{Address, B256, U256};
 use breakwater_bindings::decimal;
 use breakwater_bindings::eip712::{self, Cap, CapacityCertificate, RatePosting};
 use clap::{Args, Subcommand};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::act::frame::Scene;
 use crate::act::signed::{self, Countersign, Making, Post};
@@ -93,24 +93,33 @@ pub(crate) struct SignRate {
 }
 
 /// Limits as a capital model writes them.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Limits {
+pub(crate) struct Limits {
+    /// Exposure over capital, of 10,000.
     #[serde(with = "decimal")]
-    leverage_bps: u32,
-    products: Vec<Line>,
-    clusters: Vec<Line>,
-    model: B256,
-    data: B256,
-    seed: B256,
+    pub(crate) leverage_bps: u32,
+    /// By product, ids strictly ascending.
+    pub(crate) products: Vec<Line>,
+    /// By cluster, ids strictly ascending.
+    pub(crate) clusters: Vec<Line>,
+    /// Hash of the model's code.
+    pub(crate) model: B256,
+    /// Hash of the portfolio.
+    pub(crate) data: B256,
+    /// Hash of seed and number of years.
+    pub(crate) seed: B256,
 }
 
-#[derive(Debug, Deserialize)]
+/// A cap.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
-    id: B256,
+pub(crate) struct Line {
+    /// The product or the cluster.
+    pub(crate) id: B256,
+    /// Units of the pool's asset.
     #[serde(with = "decimal")]
-    cap: u128,
+    pub(crate) cap: u128,
 }
 
 /// Runs a command about capacity.
@@ -132,25 +141,49 @@ pub(crate) async fn rate(command: &Rate, screen: &Screen) -> Result<Outcome, Fai
 }
 
 async fn sign_capacity(asked: &SignCapacity, screen: &Screen) -> Result<Outcome, Failure> {
-    let limits = limits(&asked.limits)?;
-    let key = connect::signer(&asked.making.wallet)?;
-    let scene = Scene::open(&asked.making.look).await?;
-    let (valid_from, valid_until, nonce) = asked.making.terms(scene.head.timestamp())?;
-    let underwriting = asked.underwriting.unwrap_or(scene.deployment.underwriting);
-    let message = CapacityCertificate {
-        pool: scene.pool(&asked.pool).await?,
+    sign_limits(&limits(&asked.limits)?, asked.underwriting, &asked.pool, &asked.making, screen).await
+}
+
+/// Makes a certificate of limits for a pool and signs it first; `underwriting` takes it, or the deployment's.
+pub(crate) async fn sign_limits(
+    limits: &Limits,
+    underwriting: Option<Address>,
+    pool: &str,
+    making: &Making,
+    screen: &Screen,
+) -> Result<Outcome, Failure> {
+    let key = connect::signer(&making.wallet)?;
+    let scene = Scene::open(&making.look).await?;
+    let (valid_from, valid_until, nonce) = making.terms(scene.head.timestamp())?;
+    let underwriting = underwriting.unwrap_or(scene.deployment.underwriting);
+    let pool = scene.pool(pool).await?;
+    let signer_set = signer_set(&scene, underwriting, CAPACITY).await?;
+    let message = certificate(limits, pool, signer_set, nonce, [valid_from, valid_until]);
+    making.sign(&message, &scene, underwriting, &key, screen)
+}
+
+/// The certificate that says these limits; `valid` is its first and last second.
+pub(crate) fn certificate(
+    limits: &Limits,
+    pool: Address,
+    signer_set: B256,
+    nonce: U256,
+    valid: [u64; 2],
+) -> CapacityCertificate {
+    let caps = |lines: &[Line]| lines.iter().map(|line| Cap { id: line.id, cap: line.cap }).collect();
+    CapacityCertificate {
+        pool,
         leverageBps: limits.leverage_bps,
-        products: limits.products.iter().map(|line| Cap { id: line.id, cap: line.cap }).collect(),
-        clusters: limits.clusters.iter().map(|line| Cap { id: line.id, cap: line.cap }).collect(),
+        products: caps(&limits.products),
+        clusters: caps(&limits.clusters),
         model: limits.model,
         data: limits.data,
         seed: limits.seed,
-        signerSet: signer_set(&scene, underwriting, CAPACITY).await?,
+        signerSet: signer_set,
         nonce,
-        validFrom: valid_from,
-        validUntil: valid_until,
-    };
-    asked.making.sign(&message, &scene, underwriting, &key, screen)
+        validFrom: valid[0],
+        validUntil: valid[1],
+    }
 }
 
 async fn sign_rate(asked: &SignRate, screen: &Screen) -> Result<Outcome, Failure> {

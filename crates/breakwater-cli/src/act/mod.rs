@@ -6,7 +6,7 @@
 
 mod agree;
 mod assess;
-mod bench;
+pub(crate) mod bench;
 mod buyer;
 mod calls;
 mod capital;
@@ -14,12 +14,12 @@ mod consent;
 mod cover;
 mod curator;
 mod factory;
-mod frame;
+pub(crate) mod frame;
 mod gov;
 mod held;
 mod holder;
 mod incidents;
-mod limits;
+pub(crate) mod limits;
 mod parts;
 mod permit;
 mod poke;
@@ -35,7 +35,7 @@ mod standing;
 mod treaty;
 mod trip;
 mod underwriter;
-mod units;
+pub(crate) mod units;
 mod words;
 
 use clap::Subcommand;

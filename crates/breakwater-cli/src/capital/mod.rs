@@ -1,17 +1,22 @@
 //! The capital engine at the command line: what a pool must hold, what each cover costs it.
 //!
-//! The key decision: nothing here needs a chain, so none of it starts the asynchronous runtime, and a run's clock says
-//! what the process takes.
+//! The key decision: nothing but `read` and a signature needs a chain, so nothing else starts the asynchronous runtime,
+//! and a run's clock says what the process takes.
 
 mod agents;
 mod allocate;
 mod capacity;
+mod certify;
 mod converge;
 mod example;
+mod fit;
+mod hazards;
 mod input;
+mod live;
 mod output;
 mod price;
 mod progress;
+mod read;
 mod report;
 mod require;
 mod reverse;
@@ -21,6 +26,9 @@ mod stress;
 mod study;
 mod summary;
 mod task;
+mod translate;
+#[cfg(test)]
+mod vector;
 mod worker;
 mod yearly;
 
@@ -62,6 +70,10 @@ pub(crate) enum CapitalCommand {
     Example(example::Example),
     /// Print the JSON Schema of the portfolio file
     Schema,
+    /// Read a live pool's portfolio from its contracts
+    Read(read::Read),
+    /// Find the limits that a pool's capital carries, and perhaps sign them
+    Certify(Box<certify::Certify>),
 }
 
 /// Does what was asked.
@@ -79,5 +91,7 @@ pub(crate) fn command(asked: &CapitalCommand, screen: &Screen) -> Result<Outcome
         CapitalCommand::Capacity(asked) => capacity::capacity(asked, screen),
         CapitalCommand::Example(asked) => example::example(asked, screen),
         CapitalCommand::Schema => example::schema(screen),
+        CapitalCommand::Read(asked) => crate::wait(read::read(asked, screen)),
+        CapitalCommand::Certify(asked) => certify::certify(asked, screen),
     }
 }
