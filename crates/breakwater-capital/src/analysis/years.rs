@@ -1,6 +1,6 @@
 //! Simulated years, kept with their claims.
 //!
-//! CP500 takes about 300 bytes a year: 200,000 years, enough for most of the questions, are 60 MB.
+//! CP500 takes about 300 bytes a year, and as much again while years are gathered.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

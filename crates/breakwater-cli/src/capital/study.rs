@@ -28,7 +28,7 @@ pub(crate) struct Asked {
 /// The years to ask.
 #[derive(Debug, Args)]
 pub(crate) struct Sample {
-    /// Years to simulate; those that are asked stay in memory, about 600 bytes each for sixteen claims a year
+    /// Years to simulate; those that are asked stay in memory, about 1 kB each for sixteen claims a year
     #[arg(long, value_name = "N", default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(1..=1 << 31))]
     pub(crate) years: u64,
     /// Seed of all random numbers: the same seed, the same digits
