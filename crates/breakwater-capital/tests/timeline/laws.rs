@@ -230,7 +230,8 @@ fn what_would_never_end_is_refused() {
          [[product]]\nid = \"b\"\nrate = 1.0\nseverity = \"half\"\nexposure = 1.0\nclusters = [\"c\"]\n",
     );
     assert!(Timeline::new(&m).unwrap_err().contains("without end"));
-    assert!(Timeline::new(&attacks("", 2e6)).unwrap_err().contains("events a year"));
+    let busy = attacks("", 2.0).portfolio.to_toml().unwrap().replace("rate = 2.0", "rate = 2000000.0");
+    assert!(Model::from_toml(&busy).unwrap_err().what.contains("a year are expected"));
     let wild =
         attacks("", 2.0).portfolio.to_toml().unwrap().replace("rate = 2.0", "rate = 2.0\nrate_sd = 50.0");
     assert!(Timeline::new(&Model::from_toml(&wild).unwrap()).unwrap_err().contains("shape"));
